@@ -1,0 +1,52 @@
+# Two targets are all that a newcomer needs: demo and test. `make help` lists the rest.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+GO          ?= go
+BIN         := bin/skidway
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## Build bin/skidway, one static binary.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/skidway
+
+.PHONY: demo
+demo: build ## Start a broker, load real data, read it back, kill -9 it in the middle of a load, and check every ack.
+	@scripts/demo start
+
+.PHONY: demo-stop
+demo-stop: ## Stop the broker that demo left running and delete its data.
+	@scripts/demo stop
+
+.PHONY: deps
+deps: ## Install what the tests need (a C compiler for the race detector, Python with msgpack).
+	@scripts/test-deps
+
+.PHONY: test
+test: deps lint ## Install what the tests need and run all of them, with the race detector.
+	SKIDWAY_PYTHON=$(CURDIR)/bin/venv/bin/python CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck; a build without cgo.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags faultfs ./...
+	$(GO) tool staticcheck ./...
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/skidway
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (default 30s) each.
+	@scripts/fuzz $(or $(FUZZTIME),30s)
+
+.PHONY: crash
+crash: ## Power losses under load, ROUNDS of them (default 500), against a real broker process.
+	SKIDWAY_CRASH_ROUNDS=$(or $(ROUNDS),500) $(GO) test -count=1 -timeout 0 -run PowerLoss -v ./internal/faultfs/...
+
+.PHONY: govulncheck
+govulncheck: ## Check the dependencies against the Go vulnerability database (needs its site).
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
