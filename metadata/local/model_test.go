@@ -1,0 +1,150 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/metadata/local"
+)
+
+// model is the naive store: a map, copied for each multi.
+type model map[string]metadata.Node
+
+func (m model) multi(ops []metadata.Op) (model, int, error) {
+	next := make(model, len(m))
+	for k, v := range m {
+		next[k] = v
+	}
+	for i, op := range ops {
+		n, exists := next[op.Path]
+		parent := op.Path[:strings.LastIndexByte(op.Path, '/')]
+		_, parentExists := next[parent]
+		rightVersion := op.Version == -1 || op.Version == n.Version
+		switch {
+		case op.Kind == metadata.OpCreate && parent != "" && !parentExists:
+			return m, i, metadata.ErrNoNode
+		case op.Kind == metadata.OpCreate && exists:
+			return m, i, metadata.ErrNodeExists
+		case op.Kind == metadata.OpCreate:
+			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data)}
+		case !exists:
+			return m, i, metadata.ErrNoNode
+		case !rightVersion:
+			return m, i, metadata.ErrBadVersion
+		case op.Kind == metadata.OpSet:
+			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Version: n.Version + 1}
+		case op.Kind == metadata.OpDelete && len(next.children(op.Path)) > 0:
+			return m, i, metadata.ErrNotEmpty
+		case op.Kind == metadata.OpDelete:
+			delete(next, op.Path)
+		}
+	}
+	return next, 0, nil
+}
+
+func (m model) children(path string) []string {
+	var names []string
+	for p := range m {
+		if rest, ok := strings.CutPrefix(p, path+"/"); ok && !strings.Contains(rest, "/") {
+			names = append(names, rest)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+var allPaths = []string{"/a", "/b", "/a/a", "/a/b", "/a-b", "/a/a/a", "/b/x.y", "/a/a/b"}
+
+func drawOp(t *rapid.T) metadata.Op {
+	path := rapid.SampledFrom(allPaths).Draw(t, "path")
+	version := rapid.SampledFrom([]int32{-1, -1, 0, 0, 1, 2, 3}).Draw(t, "version")
+	data := rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "data")
+	switch rapid.IntRange(0, 4).Draw(t, "kind") {
+	case 0:
+		return metadata.Check(path, version)
+	case 1:
+		return metadata.Set(path, data, version)
+	case 2:
+		return metadata.Delete(path, version)
+	}
+	return metadata.Create(path, data)
+}
+
+// under moves the operations below a node, so that many runs can share a store.
+func under(base string, ops []metadata.Op) []metadata.Op {
+	moved := slices.Clone(ops)
+	for i := range moved {
+		moved[i].Path = base + moved[i].Path
+	}
+	return moved
+}
+
+// TestModel holds the store, over restarts, to the naive map; and DryRun to both.
+func TestModel(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	store := openKV(t, dir)
+	defer func() { _ = store.Close() }()
+	s, err := local.New(store)
+	require.NoError(t, err)
+	runs := 0
+	rapid.Check(t, func(t *rapid.T) {
+		runs++
+		base, m := fmt.Sprintf("/%d", runs), model{}
+		require.NoError(t, s.Multi(ctx, metadata.Create(base, nil)))
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			switch rapid.IntRange(0, 99).Draw(t, "what") {
+			case 0: // close the store and open it again
+				require.NoError(t, store.Close())
+				store = openKV(t, dir)
+				fallthrough
+			case 1, 2, 3, 4, 5: // only read the rows again
+				s, err = local.New(store)
+				require.NoError(t, err)
+			default:
+				ops := rapid.SliceOfN(rapid.Custom(drawOp), 0, 5).Draw(t, "ops")
+				next, index, want := m.multi(ops)
+				same(t, metadata.DryRun(s).Multi(ctx, under(base, ops)...), index, want)
+				same(t, s.Multi(ctx, under(base, ops)...), index, want)
+				m = next
+			}
+			compare(t, s, base, m)
+		}
+	})
+}
+
+func same(t *rapid.T, got error, index int, want error) {
+	if want == nil {
+		require.NoError(t, got)
+		return
+	}
+	var me *metadata.MultiError
+	require.ErrorAs(t, got, &me)
+	require.Equal(t, index, me.Index)
+	require.ErrorIs(t, got, want)
+}
+
+func compare(t *rapid.T, s *local.Store, base string, m model) {
+	for _, path := range allPaths {
+		n, err := s.Get(context.Background(), base+path)
+		names, childrenErr := s.Children(context.Background(), base+path)
+		want, exists := m[path]
+		if !exists {
+			require.ErrorIs(t, err, metadata.ErrNoNode)
+			require.ErrorIs(t, childrenErr, metadata.ErrNoNode)
+			continue
+		}
+		require.NoError(t, errors.Join(err, childrenErr))
+		require.Equal(t, want.Version, n.Version, path)
+		require.True(t, bytes.Equal(want.Data, n.Data), path)
+		require.True(t, slices.Equal(m.children(path), names), path)
+	}
+}
