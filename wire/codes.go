@@ -1,0 +1,196 @@
+package wire
+
+import "fmt"
+
+// Code is the number of an error on the wire: 110 is what the command line
+// prints as E110. A number is never reused. As an error value it serves
+// errors.Is: errors.Is(err, wire.CodeUnknownTopic).
+type Code uint16
+
+// The error codes. What each means stands in the table of this file and, made
+// from it, in docs/format/wire.md.
+const (
+	CodeTimedOut           Code = 105
+	CodeNotEnoughReplicas  Code = 106
+	CodeNotLeader          Code = 107
+	CodeShuttingDown       Code = 108
+	CodeUnknownTopic       Code = 110
+	CodeTopicExists        Code = 111
+	CodeOffsetOutOfRange   Code = 112
+	CodeRecordTooLarge     Code = 113
+	CodeUnknownPartition   Code = 114
+	CodeInvalidTopicName   Code = 115
+	CodeInvalidPartitions  Code = 116
+	CodeUnknownSetting     Code = 117
+	CodeInvalidSetting     Code = 118
+	CodeUnknownTopicID     Code = 119
+	CodeProducerFenced     Code = 122
+	CodeOutOfOrderSequence Code = 123
+	CodeMalformedRequest   Code = 140
+	CodeUnknownRequest     Code = 141
+	CodeUnsupportedVersion Code = 142
+	CodeRequestTooLarge    Code = 143
+	CodeCorruptBatch       Code = 144
+	CodeInvalidBatch       Code = 145
+	CodeUnsupported        Code = 146
+	CodeInvalidTimestamp   Code = 147
+	CodeLimitExceeded      Code = 148
+	CodeOverloaded         Code = 149
+	CodeInvalidArgument    Code = 150
+	CodeDiskFull           Code = 302
+	CodeDamaged            Code = 303
+	CodeInternal           Code = 304
+)
+
+// Retry tells what a client may do about an error.
+type Retry int8
+
+const (
+	// RetryNever: the same request will be refused again.
+	RetryNever Retry = iota
+	// RetryLater: nothing was done; the same request may succeed later.
+	RetryLater
+	// RetryUnknown: whether it was done is unknown; only a request that is
+	// idempotent may be repeated blindly.
+	RetryUnknown
+)
+
+// String is "no", "yes" or "outcome unknown".
+func (r Retry) String() string {
+	switch r {
+	case RetryLater:
+		return "yes"
+	case RetryUnknown:
+		return "outcome unknown"
+	default:
+		return "no"
+	}
+}
+
+// codeInfo is a row of the error table.
+type codeInfo struct {
+	code     Code
+	name     string
+	retry    Retry
+	sentence string
+	hint     string
+}
+
+// codes is the error table, by ascending number.
+var codes = []codeInfo{
+	{CodeTimedOut, "TIMED_OUT", RetryUnknown, "The broker did not finish within the time given.",
+		"Whether a write was carried out is unknown: repeat it with the same producer id and sequence."},
+	{CodeNotEnoughReplicas, "NOT_ENOUGH_REPLICAS", RetryLater, "Too few replicas are in sync to accept the write.",
+		"Wait until followers have caught up."},
+	{CodeNotLeader, "NOT_LEADER", RetryLater, "This broker does not lead the partition.",
+		"Ask for metadata again and go to the leader it names."},
+	{CodeShuttingDown, "SHUTTING_DOWN", RetryLater, "The broker is stopping and takes no more requests.",
+		"Connect again, after a pause."},
+	{CodeUnknownTopic, "UNKNOWN_TOPIC", RetryNever, "There is no topic of that name.",
+		"Check the spelling, or create the topic."},
+	{CodeTopicExists, "TOPIC_EXISTS", RetryNever, "A topic of that name exists already.",
+		"Use it, or choose another name."},
+	{CodeOffsetOutOfRange, "OFFSET_OUT_OF_RANGE", RetryNever, "The offset lies outside the log.",
+		"Go on from the start or the end that the answer names."},
+	{CodeRecordTooLarge, "RECORD_TOO_LARGE", RetryNever, "The record or its batch is larger than the topic allows.",
+		"Send smaller records, or raise the topic's max_batch_bytes."},
+	{CodeUnknownPartition, "UNKNOWN_PARTITION", RetryNever, "The topic has no partition of that number.",
+		"Ask for metadata again; partitions are numbered from 0."},
+	{CodeInvalidTopicName, "INVALID_TOPIC_NAME", RetryNever, "The topic name is not allowed.",
+		"Use 1 to 249 of the characters a-z A-Z 0-9 . _ -, and not \".\" or \"..\" alone."},
+	{CodeInvalidPartitions, "INVALID_PARTITIONS", RetryNever, "The number of partitions is not allowed.",
+		"A topic has at least one partition, and its partitions only grow in number."},
+	{CodeUnknownSetting, "UNKNOWN_SETTING", RetryNever, "There is no setting of that name.",
+		"Check the spelling of the setting."},
+	{CodeInvalidSetting, "INVALID_SETTING", RetryNever, "The value is not allowed for the setting.",
+		"The message names what is accepted."},
+	{CodeUnknownTopicID, "UNKNOWN_TOPIC_ID", RetryNever,
+		"There is no topic of that id: it was deleted, perhaps created anew.",
+		"Ask for metadata again to learn the id that the name has now."},
+	{CodeProducerFenced, "PRODUCER_FENCED", RetryNever, "A newer instance of the producer has taken over.",
+		"Stop this instance."},
+	{CodeOutOfOrderSequence, "OUT_OF_ORDER_SEQUENCE", RetryNever,
+		"A batch before this one is missing in the producer's sequence.",
+		"Send the missing batch first; if it is lost, ask for a new producer id."},
+	{CodeMalformedRequest, "MALFORMED_REQUEST", RetryNever, "The bytes are not a well-formed request.",
+		"The message names the field; this is an error of the client library."},
+	{CodeUnknownRequest, "UNKNOWN_REQUEST", RetryNever, "The broker knows no request of that number.",
+		"The hello response lists what this broker offers."},
+	{CodeUnsupportedVersion, "UNSUPPORTED_VERSION", RetryNever, "The broker does not speak that version of the request.",
+		"The message names the versions served; so does the hello response."},
+	{CodeRequestTooLarge, "REQUEST_TOO_LARGE", RetryNever, "The request frame is larger than the broker takes.",
+		"Stay within max_frame_bytes of the hello response; the connection is closed."},
+	{CodeCorruptBatch, "CORRUPT_BATCH", RetryNever, "The record batch's checksum does not match its bytes.",
+		"The bytes were damaged on the way, or the client computes the CRC-32C wrongly."},
+	{CodeInvalidBatch, "INVALID_BATCH", RetryNever, "The record batch contradicts itself.",
+		"The message names the field; this is an error of the client library."},
+	{CodeUnsupported, "UNSUPPORTED", RetryNever, "The broker does not offer what was asked for.",
+		"The hello response lists the features offered."},
+	{CodeInvalidTimestamp, "INVALID_TIMESTAMP", RetryNever, "A record's timestamp lies too far from the broker's clock.",
+		"Correct the producer's clock, or widen timestamp_before_max and timestamp_after_max."},
+	{CodeLimitExceeded, "LIMIT_EXCEEDED", RetryNever, "A limit of the broker would be exceeded.",
+		"The message names the limit."},
+	{CodeOverloaded, "OVERLOADED", RetryLater, "The broker has no room for the request now.",
+		"Pause and repeat."},
+	{CodeInvalidArgument, "INVALID_ARGUMENT", RetryNever, "A field has a value that makes no sense there.",
+		"The message names the field and what is accepted."},
+	{CodeDiskFull, "DISK_FULL", RetryLater, "The broker's disk is full: it serves reads and refuses writes.",
+		"Free space or shorten retention; writes come back by themselves."},
+	{CodeDamaged, "DAMAGED", RetryNever, "Stored bytes are damaged: their checksum does not match.",
+		"The message names topic, partition and offset; see the broker's log."},
+	{CodeInternal, "INTERNAL", RetryNever, "The broker failed in a way that it does not expect.",
+		"See the broker's log; please report it."},
+}
+
+func (c Code) info() *codeInfo {
+	for i := range codes {
+		if codes[i].code == c {
+			return &codes[i]
+		}
+	}
+	return nil
+}
+
+// Name is the code's name, such as "UNKNOWN_TOPIC"; "CODE_999" for one that this
+// program does not know.
+func (c Code) Name() string {
+	if i := c.info(); i != nil {
+		return i.name
+	}
+	return fmt.Sprintf("CODE_%d", uint16(c))
+}
+
+// String is the code as people see it: "E110".
+func (c Code) String() string { return fmt.Sprintf("E%d", uint16(c)) }
+
+// Error makes a Code a target for errors.Is.
+func (c Code) Error() string { return c.Name() + " [" + c.String() + "]" }
+
+// Retry tells what a client may do about the error; RetryNever for an unknown
+// code.
+func (c Code) Retry() Retry {
+	if i := c.info(); i != nil {
+		return i.retry
+	}
+	return RetryNever
+}
+
+// Retriable tells whether repeating the request may succeed. After CodeTimedOut
+// the first try may have been carried out, too: see RetryUnknown.
+func (c Code) Retriable() bool { return c.Retry() != RetryNever }
+
+// Sentence says what the code means, in one sentence.
+func (c Code) Sentence() string {
+	if i := c.info(); i != nil {
+		return i.sentence
+	}
+	return fmt.Sprintf("Error %d, which this program does not know.", uint16(c))
+}
+
+// Hint says what to do about it, in one sentence; "" for an unknown code.
+func (c Code) Hint() string {
+	if i := c.info(); i != nil {
+		return i.hint
+	}
+	return ""
+}
