@@ -1,0 +1,188 @@
+package partitionlog
+
+import (
+	"github.com/skidway/skidway/kv"
+	"github.com/skidway/skidway/record"
+)
+
+// TruncateSuffix deletes the records from offset on, and with them their places
+// in the time index, the epochs that began there, and what their producers did.
+// A batch that holds offset goes whole: the log ends at its base then, though
+// not below the log start. The receipt tells when that is durable; new appends
+// may follow at once and are durable only with it.
+//
+// Appends are refused with ErrTruncating while it runs: it waits for those in
+// flight and reads the store. An offset at or beyond the end is done already,
+// one below the start is an *OffsetRangeError.
+func (l *Log) TruncateSuffix(offset int64) (Receipt, error) {
+	l.slow.Lock()
+	defer l.slow.Unlock()
+	if err := l.loadSlow(loadedTail | loadedProducers); err != nil {
+		return Receipt{}, err
+	}
+	l.mu.Lock()
+	if err := l.usable(); err != nil {
+		l.mu.Unlock()
+		return Receipt{}, err
+	}
+	if offset >= l.next {
+		l.mu.Unlock()
+		return Receipt{done: l.logs.closed}, nil
+	}
+	if offset < l.start {
+		err := &OffsetRangeError{Offset: offset, Start: l.start, End: l.end}
+		l.mu.Unlock()
+		return Receipt{}, err
+	}
+	l.state = stateTruncating
+	inFlight, known := l.last, settled{offset: l.settled, bytes: l.startBytes}
+	l.mu.Unlock()
+
+	t, err := l.planTruncation(inFlight, known, offset)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == stateDeleted {
+		return Receipt{}, l.usable()
+	}
+	l.state = stateOpen
+	if err != nil {
+		return Receipt{}, err
+	}
+	return l.truncate(t), nil
+}
+
+// truncation is what is left of a log whose end is cut.
+type truncation struct {
+	end     int64
+	indexer indexer
+	made    []timeRow // time rows that were missing
+	// producers are those whose batches are cut: what is left of them. An
+	// empty state: nothing.
+	producers []*producer
+}
+
+// planTruncation reads what is left. The log changes only at its start
+// meanwhile.
+func (l *Log) planTruncation(inFlight *kv.Commit, known settled, offset int64) (*truncation, error) {
+	if inFlight != nil {
+		<-inFlight.Done()
+		if err := inFlight.Err(); err != nil {
+			return nil, err
+		}
+	}
+	t := &truncation{end: offset}
+	var bad error
+	err := l.logs.store.Batches(l.part, offset, func(last int64, v []byte) bool {
+		var b record.Batch
+		if b, bad = checkStored(last, v, offset, true); bad == nil {
+			t.end = b.BaseOffset()
+		}
+		return false
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return nil, corrupt(l.part, offset, err)
+	}
+	row, err := l.rowBefore(t.end)
+	if err != nil {
+		return nil, err
+	}
+	now := l.logs.now.Load()
+	tail := newRecoverTail(row, now)
+	tail.bytes = max(tail.bytes, known.bytes)
+	if from := max(row.last+1, known.offset); from < t.end {
+		err = l.scan(from, t.end, func(b record.Batch) bool {
+			tail.add(b, &l.logs.opts)
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	t.indexer, _ = tail.finish(row, now)
+	t.made = tail.made
+	t.producers, err = l.producersWithout(known.offset, t.end)
+	return t, err
+}
+
+// truncate cuts the log. Called with mu held.
+func (l *Log) truncate(t *truncation) Receipt {
+	end := max(t.end, l.start) // the start may have moved
+	it := &truncateItem{log: l, end: end, rows: t.made, producers: t.producers}
+	for n := len(l.epochs); n > 0 && l.epochs[n-1].start >= end; n-- {
+		it.epochs = append(it.epochs, l.epochs[n-1].epoch)
+		l.epochs = l.epochs[:n-1]
+	}
+	l.generation++
+	l.next, l.end = end, end
+	l.adopt(t.indexer)
+	if end > t.end { // the batch that holds the start went: nothing is left, and the end is the start
+		l.settled, l.startBytes, l.settledOldest = end, l.bytes, 0
+		it.start = end
+	}
+	l.cut = cut{}
+	l.recent.dropFrom(end)
+	l.damage = nil
+	for _, p := range t.producers {
+		if p.count == 0 {
+			l.producers.remove(p.id)
+		} else if known := l.producers.get(p.id); known != nil {
+			known.producerState = p.producerState
+		}
+	}
+	l.last = l.logs.store.Enqueue(it)
+	l.check()
+	l.wakeAll()
+	return Receipt{Base: end, Last: end, commit: l.last}
+}
+
+// truncateItem deletes the end of a log.
+type truncateItem struct {
+	log       *Log
+	end       int64
+	start     int64 // the log start that is to be persisted; 0: none
+	epochs    []int32
+	rows      []timeRow
+	producers []*producer
+}
+
+// Rows implements kv.Item.
+func (it *truncateItem) Rows(w *kv.Rows) {
+	p := it.log.part
+	w.DeleteFrom(p, it.end)
+	if it.start > 0 {
+		it.log.mu.Lock()
+		m := it.log.meta()
+		it.log.mu.Unlock()
+		w.DeleteBefore(p, it.start)
+		w.PutMeta(p, m.append(make([]byte, 0, metaSize)))
+	}
+	for _, epoch := range it.epochs {
+		w.DeleteEpoch(p, epoch)
+	}
+	for i := range it.rows {
+		w.PutTime(p, it.rows[i].last, it.rows[i].append(make([]byte, 0, maxTimeRow)))
+	}
+	for _, r := range it.producers {
+		if r.count == 0 {
+			w.DeleteProducer(p, r.id)
+			continue
+		}
+		w.PutProducer(p, r.id, r.append(make([]byte, 0, maxProducerRow)))
+	}
+}
+
+// Size implements kv.Item.
+func (it *truncateItem) Size() int {
+	return 512 + len(it.epochs)*64 + len(it.rows)*(maxTimeRow+64) + len(it.producers)*(maxProducerRow+64)
+}
+
+// Durable implements kv.Item.
+func (it *truncateItem) Durable() {
+	it.log.mu.Lock()
+	defer it.log.mu.Unlock()
+	it.log.savedStart = max(it.log.savedStart, it.start)
+}
