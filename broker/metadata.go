@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/wire"
+)
+
+// metadata tells which brokers and topics there are and who leads the partitions: this broker leads all. A topic that
+// is asked for by name and is absent is answered with E110, or made, with the broker's defaults, where the request asks
+// for it and the configuration allows it.
+//
+// Not done: rights.
+func (b *Broker) metadata(ctx context.Context, req *wire.MetadataRequest) (*wire.MetadataResponse, error) {
+	resp := &wire.MetadataResponse{ClusterID: b.cluster, Brokers: b.brokers()}
+	if req.All {
+		topics := b.sortedTopics()
+		resp.Topics = make([]wire.TopicMetadata, len(topics))
+		for i, t := range topics {
+			resp.Topics[i] = b.topicMetadata(t)
+		}
+		return resp, nil
+	}
+	resp.Topics = make([]wire.TopicMetadata, len(req.Topics))
+	var missing []int
+	for i, name := range req.Topics {
+		if t := b.topics.name(name); t != nil {
+			resp.Topics[i] = b.topicMetadata(t)
+		} else {
+			resp.Topics[i] = wire.TopicMetadata{Name: name, Error: unknownTopic(name)}
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) > 0 && req.CreateMissing && b.createsTopics() {
+		b.createMissing(ctx, resp.Topics, missing)
+	}
+	return resp, nil
+}
+
+// createsTopics tells whether a topic is made when it is first asked for.
+func (b *Broker) createsTopics() bool {
+	switch b.cfg.AutoCreate {
+	case AutoCreateOn:
+		return true
+	case AutoCreateOff:
+		return false
+	}
+	return b.cfg.Mode == ModeDev
+}
+
+// createMissing makes the topics at the places given, and fills in their answers.
+func (b *Broker) createMissing(ctx context.Context, answers []wire.TopicMetadata, places []int) {
+	if err := b.beginAdmin(); err != nil {
+		return
+	}
+	defer b.adminMu.Unlock()
+	specs := make([]metadata.NewTopic, len(places))
+	for i, place := range places {
+		specs[i] = metadata.NewTopic{
+			Name: answers[place].Name, Partitions: b.cfg.TopicDefaults.Partitions, Replicas: 1,
+		}
+	}
+	for i, r := range b.makeTopics(ctx, b.meta, specs) {
+		answer := &answers[places[i]]
+		err := r.Err
+		if err == nil {
+			err = b.show(r.Topic)
+			b.log.Info("topic created on first use", "topic", quoted(r.Topic.Name), "partitions", r.Topic.Partitions)
+		}
+		if t := b.topics.name(answer.Name); t != nil {
+			*answer = b.topicMetadata(t) // also when another client was faster
+		} else if !errors.Is(err, metadata.ErrTopicExists) {
+			answer.Error = wireError(err)
+		}
+	}
+}
+
+func (b *Broker) brokers() []wire.Broker {
+	return []wire.Broker{{ID: b.cfg.NodeID, Address: b.advertise}}
+}
+
+func (b *Broker) topicMetadata(t *topic) wire.TopicMetadata {
+	parts := make([]wire.PartitionMetadata, len(t.partitions()))
+	epoch := b.store.Identity().LeaderEpoch
+	for i := range parts {
+		parts[i] = wire.PartitionMetadata{Index: int32(i), Leader: b.cfg.NodeID, LeaderEpoch: epoch}
+	}
+	return wire.TopicMetadata{Name: t.name, ID: t.id, Partitions: parts}
+}
+
+// sortedTopics lists the topics by name.
+func (b *Broker) sortedTopics() []*topic {
+	topics := b.topics.all()
+	slices.SortFunc(topics, func(x, y *topic) int { return cmp.Compare(x.name, y.name) })
+	return topics
+}
