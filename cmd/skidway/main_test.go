@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary stand for skidway in the scripts: they run it as a process of its own, with real
+// signals, real exit codes and a real broker.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"skidway": main})
+}
+
+// patience bounds what a script waits for. It is no measure of speed.
+const patience = 60 * time.Second
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("TZ", "UTC")
+			e.Setenv("SKIDWAY_SERVER", "")
+			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "up": cmdUp, "signal": cmdSignal, "hold": cmdHold, "until": cmdUntil, "generate": cmdGenerate,
+			"patch": cmdPatch,
+		},
+	})
+}
+
+// exits CODE PROGRAM ARG... runs a program and wants that exit code.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		got = ee.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, not %d", got, want)
+	}
+}
+
+// up FILE waits for the ready file of a broker, and sets SKIDWAY_SERVER, HTTP and PID.
+func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: up READY-FILE")
+	}
+	var r ready
+	await(ts, "the ready file "+args[0], func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && json.Unmarshal(text, &r) == nil
+	})
+	ts.Setenv("SKIDWAY_SERVER", r.Listen)
+	ts.Setenv("HTTP", r.HTTP)
+	ts.Setenv("PID", strconv.Itoa(r.PID))
+}
+
+// signal NAME PID sends a signal.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	if neg || len(args) != 2 || signals[args[0]] == 0 {
+		ts.Fatalf("usage: signal TERM|INT|KILL PID")
+	}
+	pid, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, signals[args[0]]))
+}
+
+// hold VAR takes a free port, keeps it for the rest of the script, and sets VAR to its address.
+func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold VAR")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// until TEXT PROGRAM ARG... runs a program again and again until its standard output holds TEXT.
+func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until TEXT PROGRAM [ARG...]")
+	}
+	await(ts, fmt.Sprintf("%q from %v", args[0], args[1:]), func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && strings.Contains(ts.ReadFile("stdout"), args[0])
+	})
+}
+
+// generate FILE N writes a file of N lines.
+func cmdGenerate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: generate FILE LINES")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "line %d %s\n", i, strings.Repeat("x", i%97))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// patch PATTERN flips a bit in the middle of each file that matches, and wants there to be one.
+func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: patch PATTERN")
+	}
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("no file matches %s", args[0])
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		ts.Check(err)
+		if len(b) > 0 {
+			b[len(b)/2] ^= 0x10
+		}
+		ts.Check(os.WriteFile(name, b, 0o600))
+	}
+}
+
+func await(ts *testscript.TestScript, what string, ok func() bool) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	ts.Fatalf("waited %v for %s", patience, what)
+}
+
+func openNull(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
