@@ -47,6 +47,10 @@ fuzz: ## Fuzz every decoder for FUZZTIME (default 30s) each.
 crash: ## Power losses under load, ROUNDS of them (default 500), against a real broker process.
 	SKIDWAY_CRASH_ROUNDS=$(or $(ROUNDS),500) $(GO) test -count=1 -timeout 0 -run PowerLoss -v ./internal/faultfs/...
 
+.PHONY: mutants
+mutants: ## Plant known bugs in a copy of the tree and show the test that finds each.
+	@scripts/mutants
+
 .PHONY: govulncheck
 govulncheck: ## Check the dependencies against the Go vulnerability database (needs its site).
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...

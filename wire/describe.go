@@ -14,7 +14,7 @@ type TopicSummary struct {
 	// Records is the number of offsets that the topic's partitions hold; Bytes is
 	// the size of their batches as stored.
 	Records, Bytes int64
-	// InPerSec and OutPerSec are bytes per second, produced and fetched lately.
+	// InPerSec and OutPerSec are records per second, produced and fetched lately.
 	InPerSec, OutPerSec float64
 	// Health is "ok", or what is the matter.
 	Health string
