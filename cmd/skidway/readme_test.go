@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,8 @@ func TestREADME(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	env := append(os.Environ(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "HOME="+work, "XDG_DATA_HOME="+work)
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SKIDWAY_") })
+	env = append(env, "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "HOME="+work, "XDG_DATA_HOME="+work)
 	examples := readmeExamples(t)
 	require.Equal(t, "skidway serve --dev", examples[0].command)
 	address := serveForREADME(t, bin, env)
