@@ -122,6 +122,6 @@ func (b *Broker) noteDamage(p *partition, err error) {
 	b.health.damaged(fmt.Sprintf("topic %q partition %d: %v", p.topic.name, p.index, err))
 	if !p.damaged.Swap(true) {
 		b.log.Error("stored data is damaged; the partition's other data is served on",
-			"topic", quoted(p.topic.name), "partition", p.index, "error", err)
+			"topic", p.topic.name, "partition", p.index, "error", err)
 	}
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/skidway/skidway/kv"
@@ -58,6 +57,3 @@ func (b *Broker) serverOptions() wire.ServerOptions {
 		},
 	}
 }
-
-// quoted makes a name that came from a client safe in a log line (I-14).
-func quoted(s string) string { return strconv.Quote(s) }

@@ -69,7 +69,7 @@ func (b *Broker) createMissing(ctx context.Context, answers []wire.TopicMetadata
 		err := r.Err
 		if err == nil {
 			err = b.show(r.Topic)
-			b.log.Info("topic created on first use", "topic", quoted(r.Topic.Name), "partitions", r.Topic.Partitions)
+			b.log.Info("topic created on first use", "topic", r.Topic.Name, "partitions", r.Topic.Partitions)
 		}
 		if t := b.topics.name(answer.Name); t != nil {
 			*answer = b.topicMetadata(t) // also when another client was faster

@@ -300,6 +300,8 @@ func TestC6BitFlipInATable(t *testing.T) {
 	_, err := Open(memOptions(fs))
 	var corrupt *CorruptError
 	require.ErrorAs(t, err, &corrupt, "the rows of the identity lie in the same block")
+	require.Contains(t, files(t, fs, "store", suffix(".sst")), corrupt.File, "the file is named")
+	require.NotContains(t, err.Error(), "\n", "one sentence")
 }
 
 // C6: the blob file is gone altogether. Pebble would end the process at each

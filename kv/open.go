@@ -139,7 +139,7 @@ func (s *Store) identify(made bool) error {
 	id, stop, ok, err := readIdentity(s.db, s.opts.Dir)
 	if err != nil {
 		if pebble.IsCorruptionError(err) || errors.Is(err, ErrCorrupt) {
-			return &CorruptError{File: s.opts.Dir, Err: err}
+			return &CorruptError{File: s.damagedFile(err.Error()), Err: plain(err)}
 		}
 		return err
 	}
@@ -173,7 +173,7 @@ var (
 	newerFormat = regexp.MustCompile(`unknown format major version (\d+)`)
 	fileName    = regexp.MustCompile(`\b(\d{6,}\.(?:sst|blob|log)|MANIFEST-\d+|OPTIONS-\d+|marker\.[\w.-]+)`)
 	walNumber   = regexp.MustCompile(`(?:replaying wal|corrupt wal) (\d+)`)
-	tableNumber = regexp.MustCompile(`L\d: (\d{6,}):`)
+	tableNumber = regexp.MustCompile(`(?:L\d:|\bfile) (\d{6,}):`)
 )
 
 // openError gives an error of pebble.Open its class. Pebble has none of its
@@ -191,7 +191,16 @@ func (s *Store) openError(err error) error {
 	if !damaged {
 		return fmt.Errorf("kv: opening %s: %w", s.opts.Dir, err)
 	}
-	return &CorruptError{File: s.damagedFile(text), Err: err}
+	return &CorruptError{File: s.damagedFile(text), Err: plain(err)}
+}
+
+// plain cuts the lines that Pebble hangs on an error's text for its own machinery.
+func plain(err error) error {
+	text, _, more := strings.Cut(err.Error(), "\n")
+	if !more {
+		return err
+	}
+	return errors.New(text)
 }
 
 // damagedFile finds the file that an error of Pebble is about.
