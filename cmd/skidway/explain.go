@@ -64,8 +64,12 @@ func (a *app) ofClient(e *client.Error) *failure.Failure {
 		f.Hint = fmt.Sprintf("valid are %d..%d;  -o start  and  -o end  always are", e.Start, e.End)
 	}
 	var below *client.Error
-	if e.Code == wire.CodeTimedOut && errors.As(e.Err, &below) && errors.Is(below, client.ErrUnreachable) {
+	switch {
+	case e.Code != wire.CodeTimedOut || !errors.As(e.Err, &below):
+	case errors.Is(below, client.ErrUnreachable):
 		f.Code, f.Hint = below.Code.String(), "is the broker well?  skidway doctor"
+	case e.Outcome == client.OutcomeFailed:
+		f.Code, f.Hint = below.Code.String(), hint(below.Code) // why it was refused until the time was over
 	}
 	if e.Outcome == client.OutcomeUnknown {
 		f.Notes = append(f.Notes, failure.Note{Label: "outcome", Text: "unknown: it may have been carried out"})
