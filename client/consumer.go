@@ -93,13 +93,13 @@ func (c *Consumer) Poll(ctx context.Context) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := first.records
+	out := slices.Clip(first.records) // what lies behind belongs to the next Poll
 	for len(out) < c.opts.MaxPollRecords {
 		more, ok := c.takeNow(c.opts.MaxPollRecords - len(out))
 		if !ok {
 			break
 		}
-		out = append(out[:len(out):len(out)], more.records...)
+		out = append(out, more.records...)
 	}
 	return out, nil
 }
