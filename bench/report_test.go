@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shown is a result with something of everything.
+func shown(t *testing.T, driver string) *Result {
+	t.Helper()
+	h := newHistogram()
+	for us := int64(100); us <= 20_000; us += 7 {
+		require.NoError(t, h.RecordValue(us))
+	}
+	l, err := newLatency(h)
+	require.NoError(t, err)
+	load, err := Load{Name: `<b>"bold"</b>`, Mode: ModeE2E, Duration: Span(3 * time.Second),
+		WarmUp: Span(time.Second)}.Complete()
+	require.NoError(t, err)
+	r := &Result{
+		Format: resultFormat, Load: load, Driver: driver, Target: About{Address: "127.0.0.1:1", Version: "0.1",
+			Brokers: 1, Fsync: "batch"},
+		Seconds: 3, Opening: 0.5, ClientCPU: 1.5, OthersCPU: 0.5, Warnings: []string{"too noisy"},
+		Errors:       []string{"refused"},
+		Produce:      &Flow{Records: 3000, Bytes: 3 << 20, PerSecond: 1000, BytesPerSecond: 1 << 20, Latency: &l},
+		Consume:      &Flow{Records: 3000, Bytes: 3 << 20, PerSecond: 1000, BytesPerSecond: 1 << 20, Latency: &l},
+		SendDelay:    &l,
+		Verification: Verification{Sent: 3, Acked: 3, Received: 2, Lost: 1, Checked: true},
+		Broker: &BrokerView{CPUSeconds: 3, RSS: 64 << 20, DiskWritten: 6 << 20, Fsyncs: 30, FsyncP99: 0.0025,
+			Items: 60, Commits: 30},
+	}
+	for i, phase := range []string{PhaseWarmUp, PhaseMeasuring, PhaseMeasuring, PhaseMeasuring, PhaseDraining} {
+		r.Timeline = append(r.Timeline, Tick{At: float64(i + 1), Phase: phase, Produced: 1000, Consumed: 900, P99: 20_000,
+			Max: 30_000})
+	}
+	return r
+}
+
+func TestWriteReport(t *testing.T) {
+	var page strings.Builder
+	require.NoError(t, WriteReport(&page, []*Result{shown(t, "skidway"), shown(t, "kafka")}))
+	text := page.String()
+	require.NotContains(t, text, "<b>", "what results say is text")
+	require.NotContains(t, text, "http://")
+	require.NotContains(t, text, "https://")
+	require.NotContains(t, text, "<script")
+	require.NotContains(t, text, "ZgotmplZ", "the template engine refused nothing")
+	require.NotContains(t, text, "NaN")
+	require.Equal(t, 1+2*6, strings.Count(text, "<svg "), "the percentiles of all, and six charts each")
+	require.Equal(t, 2+2*(2+4+1+1+1+1), strings.Count(text, "<path "))
+	require.Contains(t, text, "skidway 0.1 at 127.0.0.1:1, fsync=batch")
+}
+
+func TestWriteReportOfNothing(t *testing.T) {
+	var page strings.Builder
+	require.NoError(t, WriteReport(&page, []*Result{{Format: resultFormat, Seconds: 1}}))
+	require.NotContains(t, page.String(), "NaN")
+}
+
+func TestNiceStep(t *testing.T) {
+	for x, want := range map[float64]float64{0: 1, 0.3: 0.5, 1: 1, 1.1: 2, 2.5: 5, 7: 10, 10: 10, 1234: 2000} {
+		require.InEpsilon(t, want, niceStep(x), 1e-9, "%g", x)
+	}
+}
+
+func TestWriteScreen(t *testing.T) {
+	var b strings.Builder
+	require.NoError(t, shown(t, "skidway").WriteScreen(&b))
+	text := b.String()
+	for _, want := range []string{
+		"RESULT  3.0s measured, after 0.5s to open the partitions   NOT OK: 3 sent, 3 acked, 0 failed, 2 received; 1 lost,",
+		"from intended send\n", "client behind schedule\n", "intended send -> received\n", "closed loop: latency includes",
+		"client    cpu 50% of a core\n", "broker    cpu 100%  rss 64 MiB  disk write 2 MiB/s  fsyncs 10/s, p99 <= 2.50ms",
+		"changes/commit 2.0", "2.00 bytes written to disk a byte produced", "warning: too noisy\n", "error: refused\n",
+	} {
+		require.Contains(t, text, want)
+	}
+}
+
+func TestTickLine(t *testing.T) {
+	l := Load{Mode: ModeProduce, Size: 1 << 10, Duration: Span(9 * time.Second), WarmUp: Span(time.Second)}
+	k := Tick{At: 5, Phase: PhaseMeasuring, Produced: 50_000, Backlog: 112, P99: 3100, Max: 11_000}
+	require.Equal(t,
+		" 00:05 ████████████░░░░░░░░░░░░  50%  measuring  produced 50.0k/s 48.8 MiB/s"+
+			"  backlog 112  p99 3.10ms  max 11.0ms",
+		k.Line(&l))
+}
