@@ -90,7 +90,7 @@ func thinPartition(t *topic, req *wire.ThinProduceRequest) *partition {
 	case req.Partition >= 0:
 		return t.partition(req.Partition)
 	case key != nil:
-		return t.partition(keyPartition(key, n))
+		return t.partition(wire.KeyPartition(key, n))
 	}
 	return t.partition(rand.Int32N(n))
 }

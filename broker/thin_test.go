@@ -61,7 +61,7 @@ func TestThinProducePartition(t *testing.T) {
 			Acks: wire.AcksAll, Records: []wire.ThinRecord{{Key: key, Value: []byte("x")}}}).Partition
 	}
 	for _, key := range []string{"21", "foobar", "a-little-bit-long-string", ""} {
-		want := keyPartition([]byte(key), 7)
+		want := wire.KeyPartition([]byte(key), 7)
 		require.Equal(t, want, send([]byte(key)))
 		require.Equal(t, want, send([]byte(key)))
 	}
@@ -70,18 +70,6 @@ func TestThinProducePartition(t *testing.T) {
 		spread[send(nil)] = true
 	}
 	require.Len(t, spread, 7)
-}
-
-// The values that Kafka's own test of the hash has (UtilsTest.testMurmur2).
-func TestMurmur2(t *testing.T) {
-	for text, want := range map[string]int32{
-		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
-		"a-little-bit-longer-string":                       -1486304829,
-		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-		"abc": 479470107,
-	} {
-		require.Equal(t, want, int32(murmur2([]byte(text))), text)
-	}
 }
 
 func TestThinRefusals(t *testing.T) {

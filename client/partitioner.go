@@ -3,6 +3,8 @@ package client
 import (
 	"math/rand/v2"
 	"sync/atomic"
+
+	"github.com/skidway/skidway/wire"
 )
 
 // Partitioner chooses the partition of a record: KeyHash, RoundRobin, Sticky, Manual or a Func.
@@ -43,7 +45,7 @@ func (s Scheme) choose(_ string, key []byte, asked, n int32, state *spread) int3
 		return state.next(n)
 	case KeyHash:
 		if key != nil {
-			return keyPartition(key, n)
+			return wire.KeyPartition(key, n)
 		}
 	}
 	return state.stick(n)
@@ -81,41 +83,4 @@ func (s *spread) full(partition, n int32) {
 		other++
 	}
 	s.held.CompareAndSwap(partition+1, other+1)
-}
-
-// keyPartition is Kafka's rule: toPositive(murmur2(key)) % n.
-func keyPartition(key []byte, n int32) int32 { return int32(murmur2(key)&0x7fffffff) % n }
-
-// murmur2 is the hash of Kafka's Java client (org.apache.kafka.common.utils.Utils.murmur2): 32 bits, seed 0x9747b28c.
-func murmur2(data []byte) uint32 {
-	const (
-		seed = 0x9747b28c
-		m    = 0x5bd1e995
-		r    = 24
-	)
-	h := seed ^ uint32(len(data))
-	for len(data) >= 4 {
-		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
-		k *= m
-		k ^= k >> r
-		k *= m
-		h *= m
-		h ^= k
-		data = data[4:]
-	}
-	switch len(data) {
-	case 3:
-		h ^= uint32(data[2]) << 16
-		fallthrough
-	case 2:
-		h ^= uint32(data[1]) << 8
-		fallthrough
-	case 1:
-		h ^= uint32(data[0])
-		h *= m
-	}
-	h ^= h >> 13
-	h *= m
-	h ^= h >> 15
-	return h
 }

@@ -4,23 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// The values of Kafka's own test (org.apache.kafka.common.utils.UtilsTest.testMurmur2).
-func TestMurmur2AsKafka(t *testing.T) {
-	for text, want := range map[string]int32{
-		"21":                         -973932308,
-		"foobar":                     -790332482,
-		"a-little-bit-long-string":   -985981536,
-		"a-little-bit-longer-string": -1486304829,
-		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-		"abc": 479470107,
-	} {
-		require.Equal(t, want, int32(murmur2([]byte(text))), text)
-		n := (want & 0x7fffffff) % 7
-		require.Equal(t, n, KeyHash.choose("t", []byte(text), 3, 7, &spread{}))
-	}
-}
+	"github.com/skidway/skidway/wire"
+)
 
 func TestKeyHashSpreads(t *testing.T) {
 	var count [16]int
@@ -32,7 +18,8 @@ func TestKeyHashSpreads(t *testing.T) {
 	}
 	s := &spread{}
 	require.NotEqual(t, KeyHash.choose("t", []byte{}, 0, 1000, s), KeyHash.choose("t", []byte("x"), 0, 1000, s))
-	require.Equal(t, keyPartition([]byte{}, 1000), KeyHash.choose("t", []byte{}, 0, 1000, s), "the empty key is a key")
+	require.Equal(t, wire.KeyPartition([]byte{}, 1000), KeyHash.choose("t", []byte{}, 0, 1000, s),
+		"the empty key is a key")
 }
 
 func TestRoundRobin(t *testing.T) {

@@ -2,9 +2,9 @@ package metadata
 
 // Suggest returns the candidate that name was probably meant to be: the nearest one
 // by insertions, deletions, replacements and swaps of neighbours, ignoring case and
-// "-" in place of "_". It returns "" if none is near.
+// "-" in place of "_". It returns "" if none is near enough to be worth a question.
 func Suggest(name string, candidates []string) string {
-	if len(name) > MaxNameBytes {
+	if len(name) < 2 || len(name) > MaxNameBytes {
 		return ""
 	}
 	best, bestDistance := "", 1+max(1, min(3, len(name)/3))

@@ -9,7 +9,7 @@ import (
 
 	"github.com/skidway/skidway/client"
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
-	"github.com/skidway/skidway/cmd/skidway/internal/suggest"
+	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/wire"
 )
 
@@ -155,7 +155,7 @@ func (a *app) suggestTopic(ctx context.Context, c *client.Client, err error) err
 	}
 	f.Message = fmt.Sprintf("no topic %q", ce.Topic)
 	f.Notes = nil
-	if near, ok := suggest.Nearest(ce.Topic, topicNames(ctx, c)); ok {
+	if near := metadata.Suggest(ce.Topic, topicNames(ctx, c)); near != "" {
 		f.Hint = fmt.Sprintf("did you mean %q?  list them with  skidway topic list", near)
 	}
 	return f

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
-	"github.com/skidway/skidway/cmd/skidway/internal/suggest"
+	"github.com/skidway/skidway/metadata"
 )
 
 // helpTemplate begins with examples: they are what most people look for.
@@ -81,7 +81,7 @@ func unknownCommand(c *cobra.Command, name string) error {
 		}
 	}
 	f := failure.Usage("no command %q in %s", name, c.CommandPath())
-	if near, ok := suggest.Nearest(name, names); ok {
+	if near := metadata.Suggest(name, names); near != "" {
 		return f.WithHint("did you mean  %s %s ?", c.CommandPath(), near)
 	}
 	return f.WithHint("there are %s; see  %s --help", strings.Join(names, ", "), c.CommandPath())
@@ -108,7 +108,7 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 		f := failure.Usage("%s has no flag %s", cmd.CommandPath(), flagName(missing))
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near, ok := suggest.Nearest(strings.ReplaceAll(missing.GetSpecifiedName(), "_", "-"), names); ok {
+		if near := metadata.Suggest(strings.ReplaceAll(missing.GetSpecifiedName(), "_", "-"), names); near != "" {
 			return f.WithHint("did you mean --%s?", near)
 		}
 		return f.WithHint("see  %s --help", cmd.CommandPath())

@@ -16,7 +16,7 @@ var rows = map[string]int{
 	"cmd/skidway": 7,
 
 	// The command's own parts: what only it imports, and what these share.
-	"cmd/skidway/internal/failure": 5, "cmd/skidway/internal/suggest": 5, "cmd/skidway/internal/position": 5,
+	"cmd/skidway/internal/failure": 5, "cmd/skidway/internal/position": 5,
 	"cmd/skidway/internal/config": 6, "cmd/skidway/internal/recordio": 6, "cmd/skidway/internal/table": 6,
 }
 

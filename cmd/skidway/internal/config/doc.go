@@ -6,5 +6,5 @@
 // that name where they stand; all of them are reported at once.
 //
 // The package decides nothing about what a setting means: ranges and combinations are the broker's to judge. It may
-// import units, kv and metadata for the words that they accept, and the command line's failure and suggest.
+// import units, kv and metadata for the words that they accept, and the command line's failure.
 package config

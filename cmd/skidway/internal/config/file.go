@@ -12,7 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
-	"github.com/skidway/skidway/cmd/skidway/internal/suggest"
+	"github.com/skidway/skidway/metadata"
 )
 
 // maxFileBytes bounds a configuration file; a larger one is not a configuration.
@@ -189,7 +189,7 @@ type place struct {
 func (d *document) unknown(at place, what, name string, candidates []string) {
 	note := "no setting has this name"
 	hint := "all settings, with what they do:  skidway config init"
-	if near, ok := suggest.Nearest(name, candidates); ok {
+	if near := metadata.Suggest(name, candidates); near != "" {
 		note = fmt.Sprintf("did you mean %q?", near)
 		hint = ""
 	} else if other, ok := elsewhere(name); ok {

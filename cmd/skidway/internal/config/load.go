@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
-	"github.com/skidway/skidway/cmd/skidway/internal/suggest"
+	"github.com/skidway/skidway/metadata"
 )
 
 // Mode chooses which defaults hold.
@@ -229,7 +229,7 @@ func UnknownVariables(environ, others []string) []string {
 			continue
 		}
 		w := fmt.Sprintf("%s matches no setting and is ignored", name)
-		if near, ok := suggest.Nearest(name, known); ok {
+		if near := metadata.Suggest(name, known); near != "" {
 			w += fmt.Sprintf(" (did you mean %s?)", near)
 		}
 		warnings = append(warnings, w)

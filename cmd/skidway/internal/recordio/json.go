@@ -12,7 +12,7 @@ import (
 
 	"github.com/skidway/skidway/client"
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
-	"github.com/skidway/skidway/cmd/skidway/internal/suggest"
+	"github.com/skidway/skidway/metadata"
 )
 
 // line is a record as json. The names and their order are a contract with scripts. What is not UTF-8 is base64, and
@@ -141,7 +141,7 @@ func explain(err error) error {
 	if s := err.Error(); len(s) > len(unknown) && s[:len(unknown)] == unknown {
 		name := s[len(unknown)+1 : len(s)-1]
 		known := []string{"partition", "timestamp", "key", "key_encoding", "value", "value_encoding", "headers"}
-		if near, ok := suggest.Nearest(name, known); ok && !slices.Contains(known, name) {
+		if near := metadata.Suggest(name, known); near != "" && !slices.Contains(known, name) {
 			return fmt.Errorf("unknown field %q (did you mean %q?)", name, near)
 		}
 		return fmt.Errorf("unknown field %q", name)

@@ -1,7 +1,11 @@
-package broker
+package wire
 
-// murmur2 is the hash by which Kafka's clients choose the partition of a key (org.apache.kafka.common.utils.Utils):
-// a thin producer and a full one must send a key to the same partition.
+// KeyPartition is the partition of a key in a topic of n partitions, n > 0: Kafka's default rule,
+// toPositive(murmur2(key)) mod n. A batch client computes it for itself, the broker for thin ones: a key goes to the
+// same partition from either.
+func KeyPartition(key []byte, n int32) int32 { return int32(murmur2(key)&0x7fffffff) % n }
+
+// murmur2 is the hash of Kafka's clients (org.apache.kafka.common.utils.Utils.murmur2), seed 0x9747b28c.
 func murmur2(data []byte) uint32 {
 	const (
 		seed uint32 = 0x9747b28c
@@ -31,9 +35,4 @@ func murmur2(data []byte) uint32 {
 	h ^= h >> 13
 	h *= m
 	return h ^ h>>15
-}
-
-// keyPartition is the partition of a key in a topic of n partitions, as Kafka's default partitioner has it.
-func keyPartition(key []byte, n int32) int32 {
-	return int32(murmur2(key)&0x7fffffff) % n
 }
