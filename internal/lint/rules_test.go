@@ -5,7 +5,7 @@ const module = "github.com/skidway/skidway"
 
 // rows says on which row of the architecture each package stands. A package imports
 // only from strictly lower rows. A new package is entered here, and in
-// docs/design/0001-architecture.md, when it is a part that a user of the system would name.
+// docs/ARCHITECTURE.md, when it is a part that a user of the system would name.
 var rows = map[string]int{
 	"record": 1, "units": 1, "internal/faultfs": 1, "internal/lint": 1,
 	"kv": 2, "metadata": 2,
