@@ -134,7 +134,7 @@ func repository(tb testing.TB) *tree {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() || strings.Contains(rel, "testdata/") && !strings.HasSuffix(rel, ".md") {
+		if !d.Type().IsRegular() || rel == ".git" || strings.Contains(rel, "testdata/") && !strings.HasSuffix(rel, ".md") {
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Size() > maxTextBytes {
