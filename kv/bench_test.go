@@ -77,6 +77,7 @@ func benchAppend(b *testing.B, by string, size, workers int) {
 		batch := s.db.NewBatchWithSize(size + 64)
 		w := Rows{batch: batch}
 		w.PutBatch(p, last, v)
+		w.flush()
 		err := applyQueued(s.db, batch)
 		part.mu.Unlock()
 		if err == nil {

@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// maxCommitBytes bounds what one commit folds: well below half a memtable,
-	// from which on Pebble treats a batch as a memtable of its own.
-	maxCommitBytes = 4 << 20
+	// maxCommitBytes bounds what one commit folds. It is no more than what the
+	// disk syncs at full speed, since whoever is in a commit waits for all of it,
+	// and well below half a memtable, from which on Pebble treats a batch as a
+	// memtable of its own.
+	maxCommitBytes = 1 << 20
 	// commitPipeline is how many applied commits may wait for their fsync.
 	// While it is full, what arrives folds into the commits behind.
 	commitPipeline = 4
@@ -202,10 +204,11 @@ func (c *committer) applyOne(g *Commit, rows *Rows) (err error) {
 	}()
 	size := int(g.size)
 	g.batch = newBatch(c.store.db, size, 2*int(c.commitBytes))
-	rows.batch, rows.deleted, rows.err = g.batch, rows.deleted[:0], nil
+	rows.reset(g.batch)
 	for _, it := range g.items {
 		it.Rows(rows)
 	}
+	rows.flush()
 	if rows.err != nil {
 		return fmt.Errorf("kv: building a commit: %w", rows.err)
 	}

@@ -300,7 +300,7 @@ func TestC1FullDiskUnderTheLog(t *testing.T) {
 			return nil
 		})
 	}
-	for _, k := range []int64{0, 7, 40} {
+	for _, k := range []int64{0, 7, 15} {
 		require.True(t, faultRun(t, from(k), 200, 2000))
 	}
 }

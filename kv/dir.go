@@ -33,6 +33,8 @@ const (
 	markerReady = "ready"
 	lockName    = "LOCK"
 	walSuffix   = ".log"
+	tableSuffix = ".sst"
+	blobSuffix  = ".blob"
 )
 
 // marker is the content of the marker file; the zero value: there is none.

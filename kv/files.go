@@ -12,8 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// storeFS is the file system as Pebble sees it, from the outside in: the
-// guard; ENOSPC gives up the ballast and tries once more; slow writes are
+// storeFS is the file system as Pebble sees it, from the outside in: small
+// writes are gathered; the guard; ENOSPC gives up the ballast and tries once more; slow writes are
 // reported.
 type storeFS struct {
 	vfs.FS
@@ -26,10 +26,11 @@ func newStoreFS(s *Store) *storeFS {
 	o := s.opts
 	checked, health := vfs.WithDiskHealthChecks(o.FS, o.DiskSlowAfter, nil, s.observer.diskSlow)
 	guard := &guardFS{
-		FS:      vfs.OnDiskFull(checked, s.space.giveUp),
-		die:     s.die,
-		closing: s.life.Done(),
-		fsyncs:  newHistogram(latencyBounds[:]),
+		FS:          vfs.OnDiskFull(checked, s.space.giveUp),
+		die:         s.die,
+		closing:     s.life.Done(),
+		fsyncs:      newHistogram(latencyBounds[:]),
+		logsThrough: o.Fsync == FsyncOS,
 	}
 	return &storeFS{FS: guard, health: health, guard: guard}
 }
@@ -63,6 +64,10 @@ type guardFS struct {
 	die     func(error)
 	closing <-chan struct{}
 	fsyncs  *histogram
+	// logsThrough says that what is written to the log is not gathered: it is to
+	// reach the operating system without a sync.
+	logsThrough bool
+	buffers     gatherBuffers
 	// armed is set when Open is done: until then errors are Open's.
 	armed atomic.Bool
 }
@@ -81,13 +86,13 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (f vfs.File, err 
 	if err != nil && isLogFile(name) && g.armed.Load() {
 		g.die(fmt.Errorf("kv: making %s: %w", name, err))
 	}
-	return g.wrap(name, f, err)
+	return g.wrapWritten(name, f, err)
 }
 
 // ReuseForWrite is only used for files of the write-ahead log.
 func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.ReuseForWrite(old, name, c)
-	return g.wrap(name, f, g.fatal(name, "reusing a file as", err))
+	return g.wrapWritten(name, f, g.fatal(name, "reusing a file as", err))
 }
 
 // OpenDir opens a directory, to be synced.
@@ -117,6 +122,20 @@ func (g *guardFS) wrap(name string, f vfs.File, err error) (vfs.File, error) {
 		return nil, err
 	}
 	return &guardFile{File: f, guard: g, name: name, wal: isLogFile(name)}, nil
+}
+
+// wrapWritten is wrap for a file that is written from its start.
+func (g *guardFS) wrapWritten(name string, f vfs.File, err error) (vfs.File, error) {
+	f, err = g.wrap(name, f, err)
+	switch {
+	case err != nil:
+		return nil, err
+	case isLogFile(name) && !g.logsThrough:
+		return gather(f, &g.buffers.log, logBuffer), nil
+	case strings.HasSuffix(name, tableSuffix), strings.HasSuffix(name, blobSuffix):
+		return gather(f, &g.buffers.table, tableBuffer), nil
+	}
+	return f, nil
 }
 
 // attempt does op, and does it again while the disk is full, unless it is on

@@ -1,29 +1,53 @@
 package kv
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // Rows takes the rows of one commit. It is handed to Item.Rows and is good
-// only within that call; what is passed to it is copied. A negative number
-// where the layout has none panics. Not safe for concurrent use.
+// only within that call; what is passed to it is copied, but for the batches of
+// PutBatch. A negative number where the layout has none panics. Not safe for
+// concurrent use.
 type Rows struct {
 	batch *pebble.Batch
 	key   []byte
 	end   []byte
+	// pending are rows that are not in the batch yet: they go there in the order
+	// of their keys, which is the order that Pebble's memtable takes at the least
+	// cost, and each key once, as it was put or deleted last.
+	pending []pendingRow
+	// mem holds the keys and the small values of pending.
+	mem []byte
 	// deleted are the ranges that this commit deletes, for Reclaim.
 	deleted []keyRange
 	err     error
 }
 
+// pendingRow is a row that is put, or deleted.
+type pendingRow struct {
+	key, value []byte
+	change     rowChange
+}
+
+type rowChange int8
+
+const (
+	rowPut rowChange = iota
+	rowDelete
+)
+
 // keyRange is the keys from start up to, not including, end.
 type keyRange struct{ start, end []byte }
 
-// PutBatch puts one record batch of p whose last offset is last.
+// PutBatch puts one record batch of p whose last offset is last. b is not copied
+// before the commit is written: it must not change until the item is durable.
 func (w *Rows) PutBatch(p Partition, last int64, b []byte) {
-	w.put(appendNumbered(w.key[:0], tagBatch, p, last), b)
+	w.key = appendNumbered(w.key[:0], tagBatch, p, last)
+	w.pending = append(w.pending, pendingRow{key: w.keep(w.key), value: b})
 }
 
 // PutEpoch says that leader epoch epoch of p begins at offset start.
@@ -95,33 +119,65 @@ func (w *Rows) DeleteTopic(id uint64) {
 	}
 }
 
-// put copies key and value once, straight into the batch.
 func (w *Rows) put(key, value []byte) {
 	w.key = key
-	op := w.batch.SetDeferred(len(key), len(value))
-	copy(op.Key, key)
-	copy(op.Value, value)
-	w.keep(op.Finish())
+	w.pending = append(w.pending, pendingRow{key: w.keep(key), value: w.keep(value)})
 }
 
 func (w *Rows) remove(key []byte) {
 	w.key = key
-	w.keep(w.batch.Delete(key, nil))
+	w.pending = append(w.pending, pendingRow{key: w.keep(key), change: rowDelete})
+}
+
+// keep copies b into mem.
+func (w *Rows) keep(b []byte) []byte {
+	from := len(w.mem)
+	w.mem = append(w.mem, b...)
+	return w.mem[from:len(w.mem):len(w.mem)]
+}
+
+// reset makes w ready for the rows of another commit.
+func (w *Rows) reset(b *pebble.Batch) {
+	clear(w.pending)
+	w.batch, w.pending, w.mem, w.deleted, w.err = b, w.pending[:0], w.mem[:0], w.deleted[:0], nil
+}
+
+// flush moves what is pending into the batch.
+func (w *Rows) flush() {
+	slices.SortStableFunc(w.pending, func(a, b pendingRow) int { return bytes.Compare(a.key, b.key) })
+	for i := range w.pending {
+		r := &w.pending[i]
+		if i+1 < len(w.pending) && bytes.Equal(r.key, w.pending[i+1].key) {
+			continue // replaced within the commit
+		}
+		if r.change == rowDelete {
+			w.note(w.batch.Delete(r.key, nil))
+			continue
+		}
+		op := w.batch.SetDeferred(len(r.key), len(r.value))
+		copy(op.Key, r.key)
+		copy(op.Value, r.value)
+		w.note(op.Finish())
+	}
+	clear(w.pending)
+	w.pending, w.mem = w.pending[:0], w.mem[:0]
 }
 
 func (w *Rows) removePrefix(prefix []byte) {
 	w.removeRange(prefix, append(w.end[:0], prefixEnd(prefix)...))
 }
 
+// removeRange deletes what was put before it and not what comes after.
 func (w *Rows) removeRange(start, end []byte) {
+	w.flush()
 	w.key, w.end = start, end
-	w.keep(w.batch.DeleteRange(start, end, nil))
+	w.note(w.batch.DeleteRange(start, end, nil))
 	w.deleted = append(w.deleted, keyRange{start: clone(start), end: clone(end)})
 }
 
-// keep remembers the first error. A batch that cannot be built is a failed
+// note remembers the first error. A batch that cannot be built is a failed
 // commit.
-func (w *Rows) keep(err error) {
+func (w *Rows) note(err error) {
 	if w.err == nil {
 		w.err = err
 	}
