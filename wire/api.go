@@ -7,23 +7,32 @@ type API uint16
 
 // The request kinds.
 const (
-	APIHello           API = 0
-	APIMetadata        API = 1
-	APIProduce         API = 2
-	APIFetch           API = 3
-	APIListOffsets     API = 4
-	APIDeleteRecords   API = 5
-	APIInitProducerID  API = 6
-	APICreateTopics    API = 10
-	APIDeleteTopics    API = 11
-	APIListTopics      API = 12
-	APIDescribeTopics  API = 13
-	APIAlterTopics     API = 14
-	APIAddPartitions   API = 15
-	APIDescribeCluster API = 20
-	APIDescribeBroker  API = 21
-	APIThinProduce     API = 30
-	APIThinFetch       API = 31
+	APIHello            API = 0
+	APIMetadata         API = 1
+	APIProduce          API = 2
+	APIFetch            API = 3
+	APIListOffsets      API = 4
+	APIDeleteRecords    API = 5
+	APIInitProducerID   API = 6
+	APIDescribeOffsets  API = 7
+	APICreateTopics     API = 10
+	APIDeleteTopics     API = 11
+	APIListTopics       API = 12
+	APIDescribeTopics   API = 13
+	APIAlterTopics      API = 14
+	APIAddPartitions    API = 15
+	APIDescribeCluster  API = 20
+	APIDescribeBroker   API = 21
+	APIThinProduce      API = 30
+	APIThinFetch        API = 31
+	APIFindCoordinators API = 40
+	APIGroupHeartbeat   API = 41
+	APICommitOffsets    API = 42
+	APIFetchOffsets     API = 43
+	APIListGroups       API = 44
+	APIDescribeGroups   API = 45
+	APIDeleteGroups     API = 46
+	APIDeleteOffsets    API = 47
 )
 
 // Request is the body of a request: a pointer to one of this package's Request
@@ -95,6 +104,9 @@ var apiKinds = []apiKind{
 		func() Request { return new(DeleteRecordsRequest) }, func() Response { return new(DeleteRecordsResponse) }},
 	{APIInitProducerID, "init_producer_id", 1, 1, false,
 		func() Request { return new(InitProducerIDRequest) }, func() Response { return new(InitProducerIDResponse) }},
+	{APIDescribeOffsets, "describe_offsets", 1, 1, false,
+		func() Request { return new(DescribeOffsetsRequest) },
+		func() Response { return new(DescribeOffsetsResponse) }},
 	{APICreateTopics, "create_topics", 1, 1, false,
 		func() Request { return new(CreateTopicsRequest) }, func() Response { return new(CreateTopicsResponse) }},
 	{APIDeleteTopics, "delete_topics", 1, 1, false,
@@ -115,6 +127,30 @@ var apiKinds = []apiKind{
 		func() Request { return new(ThinProduceRequest) }, func() Response { return new(ThinProduceResponse) }},
 	{APIThinFetch, "thin_fetch", 1, 1, false,
 		func() Request { return new(ThinFetchRequest) }, func() Response { return new(ThinFetchResponse) }},
+	{APIFindCoordinators, "find_coordinators", 1, 1, false,
+		func() Request { return new(FindCoordinatorsRequest) },
+		func() Response { return new(FindCoordinatorsResponse) }},
+	{APIGroupHeartbeat, "group_heartbeat", 1, 1, false,
+		func() Request { return new(GroupHeartbeatRequest) },
+		func() Response { return new(GroupHeartbeatResponse) }},
+	{APICommitOffsets, "commit_offsets", 1, 1, false,
+		func() Request { return new(CommitOffsetsRequest) },
+		func() Response { return new(CommitOffsetsResponse) }},
+	{APIFetchOffsets, "fetch_offsets", 1, 1, false,
+		func() Request { return new(FetchOffsetsRequest) },
+		func() Response { return new(FetchOffsetsResponse) }},
+	{APIListGroups, "list_groups", 1, 1, false,
+		func() Request { return new(ListGroupsRequest) },
+		func() Response { return new(ListGroupsResponse) }},
+	{APIDescribeGroups, "describe_groups", 1, 1, false,
+		func() Request { return new(DescribeGroupsRequest) },
+		func() Response { return new(DescribeGroupsResponse) }},
+	{APIDeleteGroups, "delete_groups", 1, 1, false,
+		func() Request { return new(DeleteGroupsRequest) },
+		func() Response { return new(DeleteGroupsResponse) }},
+	{APIDeleteOffsets, "delete_offsets", 1, 1, false,
+		func() Request { return new(DeleteOffsetsRequest) },
+		func() Response { return new(DeleteOffsetsResponse) }},
 }
 
 // kind finds the row of an API; nil when there is none.

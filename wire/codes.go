@@ -24,8 +24,21 @@ const (
 	CodeUnknownSetting     Code = 117
 	CodeInvalidSetting     Code = 118
 	CodeUnknownTopicID     Code = 119
+	CodeGroupBusy          Code = 120
+	CodeMemberFenced       Code = 121
 	CodeProducerFenced     Code = 122
 	CodeOutOfOrderSequence Code = 123
+	CodeUnknownMember      Code = 124
+	CodeStaleMemberEpoch   Code = 125
+	CodeInstanceInUse      Code = 126
+	CodeGroupFull          Code = 127
+	CodeInvalidPattern     Code = 128
+	CodeUnknownAssignor    Code = 129
+	CodeInvalidGroupID     Code = 132
+	CodeNotCoordinator     Code = 133
+	CodeGroupUnavailable   Code = 134
+	CodeUnknownGroup       Code = 135
+	CodeInvalidOffset      Code = 136
 	CodeMalformedRequest   Code = 140
 	CodeUnknownRequest     Code = 141
 	CodeUnsupportedVersion Code = 142
@@ -107,11 +120,43 @@ var codes = []codeInfo{
 	{CodeUnknownTopicID, "UNKNOWN_TOPIC_ID", RetryNever,
 		"There is no topic of that id: it was deleted, perhaps created anew.",
 		"Ask for metadata again to learn the id that the name has now."},
+	{CodeGroupBusy, "GROUP_BUSY", RetryNever, "The group has members, and what was asked for needs an empty one.",
+		"Stop its members first, or wait until their sessions have ended."},
+	{CodeMemberFenced, "MEMBER_FENCED", RetryNever,
+		"The member's epoch, or what it says it holds, is not what the group gave it.",
+		"Drop all partitions without committing, and join with epoch 0."},
 	{CodeProducerFenced, "PRODUCER_FENCED", RetryNever, "A newer instance of the producer has taken over.",
 		"Stop this instance."},
 	{CodeOutOfOrderSequence, "OUT_OF_ORDER_SEQUENCE", RetryNever,
 		"A batch before this one is missing in the producer's sequence.",
 		"Send the missing batch first; if it is lost, ask for a new producer id."},
+	{CodeUnknownMember, "UNKNOWN_MEMBER", RetryNever,
+		"The group has no such member: it left, timed out, or never joined.",
+		"Drop all partitions without committing, and join with epoch 0."},
+	{CodeStaleMemberEpoch, "STALE_MEMBER_EPOCH", RetryNever,
+		"The member does not hold the partition under the epoch that it says.",
+		"Send a heartbeat for the newest epoch; commit again only what is still held."},
+	{CodeInstanceInUse, "INSTANCE_IN_USE", RetryLater,
+		"Another member has that instance id and has neither left nor timed out.",
+		"Stop the other one, or wait until its session has ended."},
+	{CodeGroupFull, "GROUP_FULL", RetryNever, "The group has as many members as the broker allows.",
+		"Start fewer consumers, or raise groups.max_members."},
+	{CodeInvalidPattern, "INVALID_PATTERN", RetryNever, "The topic pattern is no regular expression, or too long.",
+		"The syntax is that of RE2; the message says where it is wrong."},
+	{CodeUnknownAssignor, "UNKNOWN_ASSIGNOR", RetryNever, "There is no assignor of that name.",
+		"Use range or uniform."},
+	{CodeInvalidGroupID, "INVALID_GROUP_ID", RetryNever, "A group cannot have that id.",
+		"Use 1 to 255 bytes of UTF-8 without control characters."},
+	{CodeNotCoordinator, "NOT_COORDINATOR", RetryLater, "This broker does not coordinate the group.",
+		"Ask for the coordinator again and go to the broker that it names."},
+	{CodeGroupUnavailable, "GROUP_UNAVAILABLE", RetryLater,
+		"The group cannot be read or written now; nothing was changed.",
+		"Pause and repeat."},
+	{CodeUnknownGroup, "UNKNOWN_GROUP", RetryNever, "There is no group of that id.",
+		"Check the spelling; a group begins with its first member or commit."},
+	{CodeInvalidOffset, "INVALID_OFFSET", RetryNever,
+		"An offset to be committed is negative, or its metadata too long.",
+		"Offsets begin at 0; metadata has at most 512 bytes."},
 	{CodeMalformedRequest, "MALFORMED_REQUEST", RetryNever, "The bytes are not a well-formed request.",
 		"The message names the field; this is an error of the client library."},
 	{CodeUnknownRequest, "UNKNOWN_REQUEST", RetryNever, "The broker knows no request of that number.",

@@ -84,6 +84,16 @@ func goldenFrames() []golden {
 		{name: "thin_fetch_request", correlation: 6, req: &ThinFetchRequest{Topic: "orders", Offset: AtStart,
 			MaxRecords: 100, MaxWaitMs: 1000}},
 		{name: "thin_fetch_response", correlation: 6, resp: &ThinFetchResponse{0, 42, 42, fetched}},
+		{name: "group_heartbeat_request", correlation: 8, req: &GroupHeartbeatRequest{Group: "billing", MemberID: "m1",
+			RebalanceTimeoutMs: 60_000, Subscribes: true, Topics: []string{"orders"}, ReportsOwned: true,
+			MaxWaitMs: 5000}},
+		{name: "group_heartbeat_response", correlation: 8, resp: &GroupHeartbeatResponse{MemberEpoch: 3,
+			HeartbeatIntervalMs: 5000, SessionTimeoutMs: 45_000, Assigns: true,
+			Assignment: []AssignedTopic{{7, "orders", []int32{0, 2}}}}},
+		{name: "commit_offsets_request", correlation: 9, req: &CommitOffsetsRequest{Group: "billing", MemberID: "m1",
+			MemberEpoch: 3, Topics: []CommitTopic{{7, []CommitPartition{{0, 42, 5, ""}, {1, 17, -1, "note"}}}}}},
+		{name: "commit_offsets_response", correlation: 9, resp: &CommitOffsetsResponse{Topics: []CommitTopicResult{
+			{7, []CommitResult{{Index: 0}, {1, &Error{CodeStaleMemberEpoch, "partition 1 is with member m2"}}}}}}},
 		{name: "error_response", correlation: 7, api: APIThinFetch,
 			err: &Error{CodeUnknownTopic, `no topic "oders"`}},
 	}

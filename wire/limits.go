@@ -14,8 +14,10 @@ const (
 	maxReplicas   = 1_000   // replicas of a partition, brokers of a cluster
 	maxSettings   = 1_000   // settings of one topic
 	maxRecords    = 1_000_000
-	maxHeaders    = 10_000 // headers of a record
-	maxAPIs       = 1_000  // request kinds, features, checks
+	maxHeaders    = 10_000  // headers of a record
+	maxGroups     = 100_000 // groups of one request or response
+	maxMembers    = 100_000 // members of one group
+	maxAPIs       = 1_000   // request kinds, features, checks
 )
 
 // never is the upper bound of a field that has none but its type's.

@@ -45,6 +45,8 @@ func lowest(name string) int64 {
 	switch name {
 	case "At":
 		return AtStart
+	case "MemberEpoch":
+		return -2
 	case "Leader", "LeaderEpoch", "BaseOffset", "AppendTimeMs", "LogStart", "Before", "ProducerID", "Epoch",
 		"Controller":
 		return -1
