@@ -37,6 +37,9 @@ func (b *Broker) show(meta metadata.Topic) error {
 		return err
 	}
 	b.topics.put(meta, settings)
+	if b.groups != nil { // the broker serves
+		b.groups.topics.note()
+	}
 	return nil
 }
 

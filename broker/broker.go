@@ -30,6 +30,7 @@ type Broker struct {
 	meta    metadata.Store
 	cluster string
 	topics  *topicSet
+	groups  *coordinator
 	opened  openedSet
 	ids     producerIDs
 	clock   clock
@@ -143,10 +144,17 @@ func (b *Broker) open(ctx context.Context) error {
 	if b.meta, err = local.New(store); err != nil {
 		return fmt.Errorf("broker: opening the metadata: %w", err)
 	}
+	if wrap := c.knobs.meta; wrap != nil {
+		b.meta = wrap(b.meta)
+	}
 	if _, err := metadata.Bootstrap(ctx, b.meta, b.cluster); err != nil {
 		return fmt.Errorf("broker: preparing the metadata: %w", err)
 	}
-	return b.loadTopics(ctx)
+	if err := b.loadTopics(ctx); err != nil {
+		return err
+	}
+	b.groups = newCoordinator(b)
+	return nil
 }
 
 // serve listens, and starts what runs in the background.

@@ -19,6 +19,7 @@ type collector struct {
 	fsync, stalls, compactions, compactedBytes, flushedBytes, walBytes, commits, items, corruptions *prometheus.Desc
 	diskFree, diskTotal, diskFull, storeSize                                                        *prometheus.Desc
 	answersUsed, answersMax, queuedUsed, clockPaused, ready, damagedPartitions                      *prometheus.Desc
+	groups, groupMembers, groupRebalances, groupLagRecords, groupLagSeconds                         *prometheus.Desc
 }
 
 // maxTopicSeries bounds the number of topics that have series of their own (I-20); the largest have, the others share
@@ -66,6 +67,13 @@ func newCollector(b *Broker, m *metrics) *collector {
 		ready:       d("ready", "1 while clients should be sent here, as /readyz says."),
 		damagedPartitions: d("damaged_reads_total",
 			"Reads that met damaged data; see the log for topic, partition and offset."),
+
+		groups:          d("groups", "Consumer groups, by what they are doing.", "state"),
+		groupMembers:    d("group_members", "Members of all consumer groups."),
+		groupRebalances: d("group_rebalances_total", "Changes that called for a new assignment, by reason.", "reason"),
+		groupLagRecords: d("group_lag_records", "Records that a group has not committed yet.", "group", "topic"),
+		groupLagSeconds: d("group_lag_seconds", "Age of the oldest record that a group has not committed yet.",
+			"group", "topic"),
 	}
 }
 
@@ -96,6 +104,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.clockPaused, oneIf(paused))
 	gauge(c.ready, oneIf(b.report().ready()))
 	counter(c.damagedPartitions, float64(b.health.damages.Load()))
+	c.collectGroups(gauge, counter)
 }
 
 type sendFunc func(d *prometheus.Desc, value float64, labels ...string)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/kv"
 )
 
@@ -49,6 +50,9 @@ type Config struct {
 
 	// Limits bounds what clients can make the broker use.
 	Limits Limits
+
+	// Groups are the settings of consumer groups.
+	Groups Groups
 
 	// Insecure allows addresses that other machines can reach, without encryption or authentication.
 	Insecure Insecure
@@ -149,6 +153,15 @@ type Limits struct {
 	ProduceWait time.Duration
 	// Partitions of all topics together. Default 100,000.
 	Partitions int
+}
+
+// Groups are the settings of consumer groups; each group keeps those that the broker had when it was read.
+type Groups struct {
+	group.Options
+
+	// OffsetRetention is how long an offset is kept that nobody commits any more, while its group has no members;
+	// 0, the default: for ever. 1 min or more.
+	OffsetRetention time.Duration
 }
 
 // Version is what the broker says of itself.

@@ -68,6 +68,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Limits.FetchWait, 30*time.Second)
 	setDefault(&c.Limits.ProduceWait, 60*time.Second)
 	setDefault(&c.Limits.Partitions, 100_000)
+	c.Groups.Options = c.Groups.WithDefaults()
 	setDefault(&c.Version.Number, "dev")
 	setDefault(&c.Version.Commit, "unknown")
 	if c.Logger == nil {
@@ -119,6 +120,12 @@ func (c Config) Validate() error {
 	} else if settings.MaxBatchBytes > c.Limits.FrameBytes-frameOverhead {
 		fault("TopicDefaults.Settings", "max_batch_bytes %d does not fit into Limits.FrameBytes (%d)",
 			settings.MaxBatchBytes, c.Limits.FrameBytes)
+	}
+	if err := c.Groups.Validate(); err != nil {
+		fault("Groups", "%v", err)
+	}
+	if d := c.Groups.OffsetRetention; d != 0 && d < time.Minute {
+		fault("Groups.OffsetRetention", "%v is less than 1m; 0 keeps offsets for ever", d)
 	}
 	c.validateSizes(fault)
 	if len(e.Faults) > 0 {

@@ -40,6 +40,7 @@ func (b *Broker) deleteTopics(ctx context.Context, req *wire.DeleteTopicsRequest
 			b.retired.in.Add(t.counters.recordsIn.Load())
 			b.retired.out.Add(t.counters.recordsOut.Load())
 			marked = append(marked, r.Topic)
+			b.groups.topics.note()
 		}
 	}
 	if len(marked) == 0 {

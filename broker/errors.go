@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/kv"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/partitionlog"
@@ -49,6 +50,18 @@ var classes = []struct {
 	{metadata.ErrContention, wire.CodeOverloaded},
 	{metadata.ErrUnknown, wire.CodeTimedOut},
 	{metadata.ErrClosed, wire.CodeShuttingDown},
+	{group.ErrGroupBusy, wire.CodeGroupBusy},
+	{group.ErrUnknownMember, wire.CodeUnknownMember},
+	{group.ErrFencedMember, wire.CodeMemberFenced},
+	{group.ErrStaleMemberEpoch, wire.CodeStaleMemberEpoch},
+	{group.ErrUnreleasedInstance, wire.CodeInstanceInUse},
+	{group.ErrGroupFull, wire.CodeGroupFull},
+	{group.ErrGroupDead, wire.CodeUnknownGroup},
+	{group.ErrInvalidRegex, wire.CodeInvalidPattern},
+	{group.ErrUnsupportedAssignor, wire.CodeUnknownAssignor},
+	{group.ErrInvalidRequest, wire.CodeInvalidArgument},
+	{group.ErrInvalidGroupID, wire.CodeInvalidGroupID},
+	{group.ErrInvalidOffset, wire.CodeInvalidOffset},
 	{partitionlog.ErrOffsetOutOfRange, wire.CodeOffsetOutOfRange},
 	{partitionlog.ErrOutOfOrderSequence, wire.CodeOutOfOrderSequence},
 	{partitionlog.ErrProducerFenced, wire.CodeProducerFenced},

@@ -16,7 +16,7 @@ type handler struct{ b *Broker }
 var _ wire.Handler = handler{}
 
 // Handle starts a request.
-func (h handler) Handle(_ context.Context, _ *wire.Peer, req wire.Request) wire.Pending {
+func (h handler) Handle(_ context.Context, peer *wire.Peer, req wire.Request) wire.Pending {
 	b := h.b
 	defer b.crash()
 	switch req := req.(type) {
@@ -52,6 +52,32 @@ func (h handler) Handle(_ context.Context, _ *wire.Peer, req wire.Request) wire.
 		return later(b, b.describeCluster, req)
 	case *wire.DescribeBrokerRequest:
 		return later(b, b.describeBroker, req)
+	case *wire.DescribeOffsetsRequest:
+		return later(b, b.describeOffsets, req)
+	}
+	return h.handleGroup(peer, req)
+}
+
+// handleGroup starts a request about consumer groups.
+func (h handler) handleGroup(peer *wire.Peer, req wire.Request) wire.Pending {
+	b := h.b
+	switch req := req.(type) {
+	case *wire.FindCoordinatorsRequest:
+		return later(b, b.findCoordinators, req)
+	case *wire.GroupHeartbeatRequest:
+		return heartbeatCall{b, peer, req}
+	case *wire.CommitOffsetsRequest:
+		return later(b, b.commitOffsets, req)
+	case *wire.FetchOffsetsRequest:
+		return later(b, b.fetchOffsets, req)
+	case *wire.ListGroupsRequest:
+		return later(b, b.listGroups, req)
+	case *wire.DescribeGroupsRequest:
+		return later(b, b.describeGroups, req)
+	case *wire.DeleteGroupsRequest:
+		return later(b, b.deleteGroups, req)
+	case *wire.DeleteOffsetsRequest:
+		return later(b, b.deleteOffsets, req)
 	}
 	return wire.Ready(nil, wire.Errorf(wire.CodeUnknownRequest, "this broker does not carry out %s", req.API()))
 }

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -25,6 +26,9 @@ type metrics struct {
 	bytesIn   prometheus.Counter
 	bytesOut  prometheus.Counter
 	deleted   prometheus.Counter
+
+	commits    *prometheus.CounterVec // of groups' offsets, by result
+	commitTook prometheus.Histogram
 }
 
 // apiMetrics are those of one request kind whose labels are known beforehand.
@@ -60,6 +64,15 @@ func newMetrics(b *Broker) (*metrics, error) {
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "skidway_retention_deleted_records_total", Help: "Records that retention has removed.",
 		}),
+		commits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "skidway_group_commits_total",
+			Help: "Offsets of consumer groups committed, by result: ok, or the name of the error.",
+		}, []string{"result"}),
+		commitTook: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "skidway_group_commit_duration_seconds",
+			Help:    "Time from a commit's arrival until it was durable.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 15),
+		}),
 	}
 	for _, k := range wire.APIs() {
 		name := k.API.String()
@@ -68,7 +81,7 @@ func newMetrics(b *Broker) (*metrics, error) {
 		}
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, newCollector(b, m),
+		m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, m.commits, m.commitTook, newCollector(b, m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
@@ -93,6 +106,16 @@ func (m *metrics) answered(a wire.Answered) {
 		return
 	}
 	m.requests.WithLabelValues(api.name, strings.ToLower(a.Code.Name())).Inc()
+}
+
+// committed counts the offsets of one request that had the same result.
+func (m *metrics) committed(e *wire.Error, n int, begun time.Time) {
+	if e != nil {
+		m.commits.WithLabelValues(strings.ToLower(e.Code.Name())).Add(float64(n))
+		return
+	}
+	m.commits.WithLabelValues(resultOK).Add(float64(n))
+	m.commitTook.Observe(time.Since(begun).Seconds())
 }
 
 // retained counts what retention has removed. There are no metrics yet while the first logs open.

@@ -48,6 +48,7 @@ func (b *Broker) drain(ctx context.Context) error {
 	<-b.serving
 	b.stopTasks()
 	b.tasks.Wait()
+	b.groups.stop()
 	b.flushStarts()
 	b.linger.stop()
 	if err := b.store.Close(); err != nil {

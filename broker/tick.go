@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/skidway/skidway/kv"
+	"github.com/skidway/skidway/metadata"
 )
 
 // The paces of what a broker does by itself.
@@ -27,7 +28,8 @@ type knobs struct {
 	tick    time.Duration
 	flush   time.Duration
 	reclaim time.Duration
-	warm    time.Duration // pause between warmBatch partitions; negative: unopened logs stay unopened
+	meta    func(metadata.Store) metadata.Store // puts faults around the metadata store; nil: none
+	warm    time.Duration                       // pause between warmBatch partitions; negative: unopened logs stay unopened
 }
 
 func (k *knobs) defaults() {
@@ -46,6 +48,7 @@ func (b *Broker) startTasks(ctx context.Context) {
 	b.task(ctx, b.warm)
 	b.task(ctx, b.reclaim)
 	b.task(ctx, b.finishDeletions)
+	b.task(ctx, b.groups.run)
 }
 
 // task runs f on a goroutine that Shutdown waits for. A panic ends the process, as anywhere: no half-alive broker

@@ -48,6 +48,12 @@ func (c *changes) forget(id string) {
 	}
 }
 
+// Dirty tells whether Changes would return anything: whether there is something that an answer has to wait for.
+func (g *Group) Dirty() bool {
+	c := &g.changed
+	return g.dead || c.group || len(c.members) > 0 || len(c.blocks) > 0 || len(c.gone) > 0
+}
+
 // Changes returns, and forgets, the nodes that differ from what the calls before returned: one change a node,
 // however many requests it was changed by. They are to be written in this order: the group's node, members, those
 // that are no more, blocks of the target. Where they are more than one multi takes (see Split), a crash between two

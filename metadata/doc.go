@@ -20,6 +20,8 @@
 //	/deleted/<id>      Tombstone: the only reason for which a topic's data may be deleted
 //	/ids/topic         next topic id
 //	/ids/producer      next producer id
+//	/ids/group         next id of a creation of a consumer group
+//	/groups/<enc>      consumer groups: package group says what is there and below
 //
 // # Deleting a topic
 //

@@ -15,6 +15,8 @@ const (
 	idsPath         = "/ids"
 	topicIDsPath    = "/ids/topic"
 	producerIDsPath = "/ids/producer"
+	groupIDsPath    = "/ids/group"
+	groupsPath      = "/groups"
 	clusterPath     = "/cluster"
 	clusterIDPath   = "/cluster/id"
 )
@@ -50,7 +52,9 @@ func bootstrapOps(ctx context.Context, s Store, clusterID string) (string, []Op,
 		data []byte
 	}{
 		{clusterPath, nil}, {topicsPath, nil}, {deletedPath, nil}, {idsPath, nil},
+		{groupsPath, nil},
 		{topicIDsPath, encodeCounter(counter{next: 1})}, {producerIDsPath, encodeCounter(counter{next: 0})},
+		{groupIDsPath, encodeCounter(counter{next: 1})},
 	} {
 		if _, err := s.Get(ctx, node.path); errors.Is(err, ErrNoNode) {
 			missing = append(missing, Create(node.path, node.data))
@@ -127,25 +131,43 @@ func AllocateProducerIDs(ctx context.Context, s Store, n int64) (first int64, er
 	if n < 1 || n > MaxProducerIDBlock {
 		panic(fmt.Sprintf("metadata: block of %d producer ids", n))
 	}
+	id, err := allocate(ctx, s, producerIDsPath, uint64(n))
+	if err != nil {
+		return 0, fmt.Errorf("allocate producer ids: %w", err)
+	}
+	return int64(id), nil
+}
+
+// AllocateGroupID takes the next id of a creation of a consumer group, from 1 to 2^63-1. No id is ever given out
+// twice.
+func AllocateGroupID(ctx context.Context, s Store) (uint64, error) {
+	id, err := allocate(ctx, s, groupIDsPath, 1)
+	if err != nil {
+		return 0, fmt.Errorf("allocate a group id: %w", err)
+	}
+	return id, nil
+}
+
+// allocate takes n ids from a counter and returns the first.
+func allocate(ctx context.Context, s Store, path string, n uint64) (first uint64, err error) {
 	for range maxAttempts {
-		c, err := readCounter(ctx, s, producerIDsPath)
+		c, err := readCounter(ctx, s, path)
 		if err != nil {
-			return 0, fmt.Errorf("allocate producer ids: %w", err)
+			return 0, err
 		}
-		if c.next > math.MaxInt64-uint64(n) {
-			return 0, fmt.Errorf("allocate producer ids: %w", ErrExhausted)
+		if c.next > math.MaxInt64-n {
+			return 0, ErrExhausted
 		}
-		first := int64(c.next)
-		c.next += uint64(n)
-		err = s.Multi(ctx, Set(producerIDsPath, encodeCounter(c), c.version))
-		if err == nil {
+		first := c.next
+		c.next += n
+		if err = s.Multi(ctx, Set(path, encodeCounter(c), c.version)); err == nil {
 			return first, nil
 		}
 		if !lostRace(err) {
-			return 0, fmt.Errorf("allocate producer ids: %w", err)
+			return 0, err
 		}
 	}
-	return 0, fmt.Errorf("allocate producer ids: %w", ErrContention)
+	return 0, ErrContention
 }
 
 // maxAttempts bounds how often an operation reads and tries again after another one

@@ -1,6 +1,8 @@
 package partitionlog
 
 import (
+	"math"
+
 	"github.com/skidway/skidway/record"
 )
 
@@ -37,6 +39,27 @@ func (l *Log) OffsetForTime(ms int64) (off OffsetTime, found bool, err error) {
 	}
 	for _, gap := range s.gaps {
 		l.mend(gap)
+	}
+	return s.hit, s.found, nil
+}
+
+// TimestampAt gives the first record at or after offset, with its timestamp; found is false where none is durable
+// yet. An offset below the log's start stands for the start. It costs one look-up and reads one batch.
+func (l *Log) TimestampAt(offset int64) (off OffsetTime, found bool, err error) {
+	l.mu.Lock()
+	start, end := l.start, l.end
+	err = l.usable()
+	l.mu.Unlock()
+	offset = max(offset, start)
+	if err != nil || offset >= end {
+		return OffsetTime{}, false, err
+	}
+	s := timeSearch{log: l, ms: math.MinInt64, start: offset, end: end}
+	if err := s.scan(offset, end); err != nil {
+		if l.cutSince(offset, end) {
+			return l.TimestampAt(offset)
+		}
+		return OffsetTime{}, false, err
 	}
 	return s.hit, s.found, nil
 }

@@ -37,9 +37,9 @@ type DescribeOffsetsResult struct {
 	// after the last that may be read; -1 when unknown.
 	Start int64
 	End   int64
-	// AppendedMs is when the first record at or after the offset was appended, in
+	// TimestampMs is that of the first record at or after the offset, in
 	// ms since 1970; -1: there is none yet.
-	AppendedMs int64
+	TimestampMs int64
 }
 
 // API is APIDescribeOffsets.
@@ -125,7 +125,7 @@ func (p *DescribeOffsetsResult) encode(e *encoder) {
 	e.err(p.Error)
 	e.int(p.Start)
 	e.int(p.End)
-	e.int(p.AppendedMs)
+	e.int(p.TimestampMs)
 }
 
 func (p *DescribeOffsetsResult) decode(d *decoder) {
@@ -136,6 +136,6 @@ func (p *DescribeOffsetsResult) decode(d *decoder) {
 	p.Error = d.err("error")
 	p.Start = d.i64("start", -1, never)
 	p.End = d.i64("end", -1, never)
-	p.AppendedMs = d.i64("appended_ms", -1, never)
+	p.TimestampMs = d.i64("timestamp_ms", -1, never)
 	d.leave()
 }

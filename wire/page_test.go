@@ -159,8 +159,9 @@ func TestPageLimits(t *testing.T) {
 	require.NoError(t, err)
 	for what, n := range map[string]int{
 		"topic name": maxName, "client name": maxClientName, "text": maxText, "error message": maxMessage,
-		"topics": maxTopics, "partitions": maxPartitions, "replicas": maxReplicas, "settings": maxSettings, "groups": maxGroups,
-		"members": maxMembers, "records": maxRecords, "headers": maxHeaders, "lists of other things": maxAPIs, "nesting": maxDepth,
+		"topics": maxTopics, "partitions": maxPartitions, "replicas": maxReplicas, "settings": maxSettings,
+		"groups": maxGroups, "members": maxMembers, "records": maxRecords, "headers": maxHeaders,
+		"lists of other things": maxAPIs, "nesting": maxDepth,
 		"frame before hello": helloFrameBytes,
 	} {
 		require.Contains(t, string(b), fmt.Sprintf("| %s | %d |", what, n))

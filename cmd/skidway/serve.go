@@ -84,6 +84,7 @@ func brokerConfig(c *config.Config, dev bool) broker.Config {
 		Fsync: c.Fsync, FsyncInterval: c.FsyncInterval, AutoCreate: broker.AutoCreateOff,
 		TopicDefaults: broker.TopicDefaults{Partitions: c.Partitions, Settings: c.TopicSettings},
 		Storage:       broker.Storage{CacheBytes: c.CacheBytes, MemTableBytes: c.MemTableBytes, WALDir: c.WALDir},
+		Groups:        broker.Groups{Options: c.Groups, OffsetRetention: c.OffsetRetention},
 		Limits: broker.Limits{Connections: c.Connections, MemoryBytes: c.MemoryBytes,
 			FrameBytes: int(c.RequestBytes)},
 		Version: broker.Version{Number: b.version, Commit: b.commit},

@@ -21,6 +21,7 @@ var keyOf = map[string]string{
 	"Storage.MemTableBytes": "storage.memtable",
 	"Limits.Connections":    "limits.connections", "Limits.MemoryBytes": "limits.memory",
 	"Limits.FrameBytes": "limits.request",
+	"Groups":            "groups.session_timeout", "Groups.OffsetRetention": "groups.offset_retention",
 }
 
 // ofConfig turns what the broker does not accept about its settings into failures that name where each came from.

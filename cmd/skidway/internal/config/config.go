@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/kv"
 )
 
@@ -24,6 +25,9 @@ type Config struct {
 
 	Partitions    int32             // of a topic created without a number
 	TopicSettings map[string]string // topic setting's name -> text, for topics that do not override it
+
+	Groups          group.Options
+	OffsetRetention time.Duration // 0: for ever
 
 	CacheBytes    int64 // 0: the store's default
 	MemTableBytes int64 // 0: the store's default

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/kv"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/units"
@@ -64,7 +65,7 @@ func (k Key) Variable() string {
 
 // Keys returns all settings, in the order of the file: the top first, then section by section.
 func Keys() []Key {
-	return slices.Concat(topKeys(), logKeys(), topicKeys(), storageKeys(), limitKeys())
+	return slices.Concat(topKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys())
 }
 
 func topKeys() []Key {
@@ -164,6 +165,31 @@ func innermost(err error) error {
 			return err
 		}
 		err = u.Unwrap()[len(u.Unwrap())-1]
+	}
+}
+
+func groupKeys() []Key {
+	return []Key{
+		{Name: "groups.session_timeout", Kind: Duration, Default: "45s",
+			Doc: "how long a member of a consumer group may be silent before its partitions go to others",
+			set: func(c *Config, s string) error { return setDuration(&c.Groups.SessionTimeout, s) }},
+		{Name: "groups.heartbeat_interval", Kind: Duration, Default: "auto",
+			Doc:     "how often members are to be heard of; auto: 5s, or a third of the session timeout",
+			Accepts: `a time such as "5s", or "auto"`,
+			set:     func(c *Config, s string) error { return setOr(&c.Groups.HeartbeatInterval, s, "auto", setDuration) }},
+		{Name: "groups.rebalance_timeout", Kind: Duration, Default: "60s",
+			Doc: "how long a member that does not say so itself may take to let go of partitions",
+			set: func(c *Config, s string) error { return setDuration(&c.Groups.RebalanceTimeout, s) }},
+		{Name: "groups.assignor", Kind: Text, Default: "uniform",
+			Doc: "how partitions are shared out in a group whose members do not ask otherwise", Accepts: "uniform, range",
+			set: func(c *Config, s string) (err error) { c.Groups.Assignor, err = group.ParseAssignor(s); return err }},
+		{Name: "groups.max_members", Kind: Number, Default: "10000",
+			Doc: "members of one group at a time",
+			set: func(c *Config, s string) error { return setCount(&c.Groups.MaxMembers, s) }},
+		{Name: "groups.offset_retention", Kind: Duration, Default: "forever",
+			Doc:     "how long an offset is kept that nobody commits any more, while its group has no members",
+			Accepts: `a time such as "30d", or "forever"`,
+			set:     func(c *Config, s string) error { return setOr(&c.OffsetRetention, s, "forever", setDuration) }},
 	}
 }
 

@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"context"
+	"time"
+
+	"github.com/skidway/skidway/group"
+	"github.com/skidway/skidway/wire"
+)
+
+// commit_offsets stores how far a group has come, each partition for itself. It is answered when that is durable: what
+// was acknowledged is what the next fetch_offsets answers, also after a crash. Commits that arrive while a write is
+// under way ride on the next; for each partition the one that arrived last counts, not the highest. Whether a member
+// may commit is decided when its commit joins a write: E121, E124 and E125 are definite. E105 says that the outcome is
+// unknown; then fetch_offsets tells.
+//
+// A consumer outside the group (no member id, member epoch -1) may commit while the group has no members; the first
+// such commit creates the group.
+//
+// Not done: rights.
+func (b *Broker) commitOffsets(
+	ctx context.Context, req *wire.CommitOffsetsRequest,
+) (*wire.CommitOffsetsResponse, error) {
+	begun := time.Now()
+	missing := refuseMissing
+	if req.MemberID == "" {
+		missing = createMissing
+	}
+	h, err := b.groups.enter(ctx, req.Group, missing)
+	if err != nil {
+		if e := wireError(err); e.Code == wire.CodeUnknownGroup {
+			err = wire.Errorf(wire.CodeUnknownMember, "no member %q: there is no group %q", req.MemberID, req.Group)
+		}
+		b.met.committed(wireError(err), 1, begun)
+		return nil, err
+	}
+	resp := &wire.CommitOffsetsResponse{Topics: make([]wire.CommitTopicResult, len(req.Topics))}
+	now, taken := b.clock.now(), 0
+	for i := range req.Topics {
+		in, out := &req.Topics[i], &resp.Topics[i]
+		out.ID, out.Partitions = in.ID, make([]wire.CommitResult, len(in.Partitions))
+		for j := range in.Partitions {
+			p := &in.Partitions[j]
+			out.Partitions[j] = wire.CommitResult{Index: p.Index, Error: h.commit(req, in.ID, p, now)}
+			if out.Partitions[j].Error == nil {
+				taken++
+			}
+		}
+	}
+	var w *groupWrite
+	if taken > 0 {
+		w = h.gathered()
+	}
+	h.leave()
+	failed := wireError(await(ctx, w))
+	if taken > 0 {
+		b.met.committed(failed, taken, begun)
+	}
+	for i := range resp.Topics {
+		for j := range resp.Topics[i].Partitions {
+			p := &resp.Topics[i].Partitions[j]
+			if p.Error == nil {
+				p.Error = failed
+			} else {
+				b.met.committed(p.Error, 1, begun)
+			}
+		}
+	}
+	return resp, nil
+}
+
+// commit checks one commit and adds it to the next write. Called with h.mu held.
+func (h *hostedGroup) commit(req *wire.CommitOffsetsRequest, topic uint64, in *wire.CommitPartition,
+	now int64) *wire.Error {
+	t := h.c.b.topics.id(topic)
+	switch {
+	case t == nil:
+		return unknownTopicID(topic)
+	case t.partition(in.Index) == nil:
+		return unknownPartition(t, in.Index)
+	}
+	at := group.Partition{Topic: topic, Index: in.Index}
+	if err := h.state.CheckCommit(req.MemberID, req.MemberEpoch, at); err != nil {
+		return wireError(err)
+	}
+	return wireError(h.gathered().fold.Commit(at, group.Offset{
+		Offset: in.Offset, LeaderEpoch: in.LeaderEpoch, Metadata: in.Metadata, Time: now,
+	}))
+}

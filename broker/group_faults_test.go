@@ -1,0 +1,152 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skidway/skidway/group"
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/wire"
+)
+
+// H14, P8: a commit that was acknowledged is what the next fetch returns, after a kill -9 too; members go on where they
+// were, without a rebalance.
+func TestH14CommitsSurviveACrash(t *testing.T) {
+	dir := t.TempDir()
+	var acked sync.Map
+	var member consumer
+	var id uint64
+	for round := range 3 {
+		c := startChild(t, dir)
+		if round == 0 {
+			id = c.create("orders", 4)
+			m := c.consumerOn("g", "m")
+			m.mustJoin("orders")
+			settleGroup(t, m)
+			member = *m
+		} else {
+			member.n, member.conn = &c.node, c.conn
+			require.NoError(t, member.beat(nil), "the member goes on with its epoch")
+			acked.Range(func(p, offset any) bool {
+				require.GreaterOrEqual(t, c.committed("g", id, p.(int32)), offset.(int64))
+				return true
+			})
+			require.Len(t, c.describe("g").Rebalances, 1, "a restart is no rebalance")
+		}
+		stop := make(chan struct{})
+		var writers sync.WaitGroup
+		for p := range int32(4) {
+			conn := c.conn
+			writers.Go(func() {
+				for offset := int64(round*1_000_000 + 1); ; offset++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					r, err := conn.Do(context.Background(), &wire.CommitOffsetsRequest{Group: "g", MemberID: member.id,
+						MemberEpoch: member.epoch, Topics: []wire.CommitTopic{{ID: id, Partitions: []wire.CommitPartition{
+							{Index: p, Offset: offset, LeaderEpoch: -1}}}}})
+					if err != nil {
+						return
+					}
+					if r.(*wire.CommitOffsetsResponse).Topics[0].Partitions[0].Error == nil {
+						acked.Store(p, offset)
+					}
+				}
+			})
+		}
+		require.Eventually(t, func() bool {
+			n := 0
+			acked.Range(func(_, offset any) bool {
+				if offset.(int64) > int64(round*1_000_000+20) {
+					n++
+				}
+				return true
+			})
+			return n == 4
+		}, 30*time.Second, 5*time.Millisecond)
+		require.NoError(t, c.cmd.Process.Kill())
+		close(stop)
+		writers.Wait()
+		_ = c.cmd.Wait()
+	}
+}
+
+func (c *child) consumerOn(groupID, id string) *consumer {
+	return &consumer{n: &c.node, conn: c.conn, group: groupID, id: id, owned: make(map[group.Partition]bool)}
+}
+
+// faultyStore makes writes of a real store fail, or their outcome unknown: applied or not.
+type faultyStore struct {
+	metadata.Store
+	mu   sync.Mutex
+	next func(ops []metadata.Op) (apply bool, err error) // of writes to groups; nil: they go through
+}
+
+func (s *faultyStore) Multi(ctx context.Context, ops ...metadata.Op) error {
+	s.mu.Lock()
+	fault := s.next
+	s.mu.Unlock()
+	if fault == nil {
+		return s.Store.Multi(ctx, ops...)
+	}
+	apply, err := fault(ops)
+	if apply {
+		if stored := s.Store.Multi(ctx, ops...); stored != nil {
+			return stored
+		}
+	}
+	return err
+}
+
+func (s *faultyStore) fail(next func([]metadata.Op) (bool, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = next
+}
+
+// While the metadata store is away a commit fails as retriable or unknown, never as done; after an unknown outcome the
+// store decides, and what is fetched then is what is there.
+func TestCommitWhileTheStoreIsAway(t *testing.T) {
+	store := &faultyStore{}
+	n := startNode(t, func(c *Config) {
+		c.knobs.meta = func(real metadata.Store) metadata.Store {
+			store.Store = real
+			return store
+		}
+	})
+	id := n.create("orders", 1)
+	require.Nil(t, n.commit("g", nil, id, 0, 1))
+
+	away := errors.New("the store is away")
+	store.fail(func([]metadata.Op) (bool, error) { return false, away })
+	requireCode(t, wire.CodeGroupUnavailable, n.commit("g", nil, id, 0, 2))
+	requireCode(t, wire.CodeGroupUnavailable, n.commit("g", nil, id, 0, 2)) // it cannot be read anew either
+	store.fail(nil)
+	require.EqualValues(t, 1, n.committed("g", id, 0))
+
+	for _, applied := range []bool{false, true} {
+		store.fail(func([]metadata.Op) (bool, error) { return applied, metadata.ErrUnknown })
+		requireCode(t, wire.CodeTimedOut, n.commit("g", nil, id, 0, 3))
+		store.fail(nil)
+		want := int64(1)
+		if applied {
+			want = 3
+		}
+		require.Equal(t, want, n.committed("g", id, 0))
+	}
+
+	// Another coordinator has taken the group over: the version check refuses the write.
+	node, err := n.meta.Get(t.Context(), group.Path("g"))
+	require.NoError(t, err)
+	require.NoError(t, n.meta.Multi(t.Context(), metadata.Set(node.Path, node.Data, node.Version)))
+	requireCode(t, wire.CodeNotCoordinator, n.commit("g", nil, id, 0, 9))
+	require.EqualValues(t, 3, n.committed("g", id, 0))
+	require.Nil(t, n.commit("g", nil, id, 0, 10), "it is read anew")
+}

@@ -1,0 +1,147 @@
+package broker
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/skidway/skidway/group"
+	"github.com/skidway/skidway/wire"
+)
+
+// group_heartbeat is all that a member of a consumer group says (KIP-848): it joins, it is there, it leaves. It is
+// answered when what the answer says is durable. An answer without news is held back for max_wait_ms, at most for the
+// heartbeat interval, until there are some; so a rebalance takes round trips and not intervals. A group is created by
+// its first member.
+//
+// A member that is fenced (E121) or unknown (E124) has lost its partitions and joins anew.
+//
+// Not done: rights; assignors of clients; racks are kept and described, not used.
+
+// heartbeatCall is one heartbeat under way.
+type heartbeatCall struct {
+	b    *Broker
+	peer *wire.Peer
+	req  *wire.GroupHeartbeatRequest
+}
+
+// Wait carries the heartbeat out.
+func (c heartbeatCall) Wait(ctx context.Context) (wire.Response, error) {
+	defer c.b.crash()
+	resp, err := c.beat(ctx)
+	if err != nil {
+		return nil, wireError(err)
+	}
+	return resp, nil
+}
+
+// beat hands the heartbeat to the group, and again when there are news while the answer is held back.
+func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, error) {
+	begun := time.Now()
+	req := c.request()
+	missing := refuseMissing
+	if req.Epoch == group.EpochJoin {
+		missing = createMissing
+	}
+	for {
+		h, err := c.b.groups.enter(ctx, c.req.Group, missing)
+		if err != nil {
+			return nil, c.memberless(err)
+		}
+		answer, err := h.state.Heartbeat(time.Now(), req)
+		if err != nil {
+			h.leave()
+			return nil, err
+		}
+		h.wakeMembers()
+		w := h.settled()
+		rest := c.patience(answer) - time.Since(begun)
+		var wake chan struct{}
+		if answer.Assignment == nil && answer.Epoch > 0 && rest > 0 {
+			wake = h.hold(req.MemberID)
+		}
+		h.leave()
+		if err := await(ctx, w); err != nil || wake == nil || !c.idle(ctx, wake, rest) {
+			if wake != nil {
+				h.letGo(req.MemberID, wake)
+			}
+			return c.response(answer), err
+		}
+		req = group.HeartbeatRequest{MemberID: req.MemberID, Epoch: answer.Epoch}
+	}
+}
+
+// idle waits for news, and tells whether there are some.
+func (c heartbeatCall) idle(ctx context.Context, wake <-chan struct{}, rest time.Duration) bool {
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-wake:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-c.b.draining:
+	}
+	return false
+}
+
+// patience is how long an answer without news may be held back.
+func (c heartbeatCall) patience(answer group.HeartbeatResponse) time.Duration {
+	return min(time.Duration(c.req.MaxWaitMs)*time.Millisecond, answer.HeartbeatInterval)
+}
+
+// memberless says of a group that does not exist what it means to a member of it.
+func (c heartbeatCall) memberless(err error) error {
+	if e := wireError(err); e.Code == wire.CodeUnknownGroup {
+		return wire.Errorf(wire.CodeUnknownMember, "no member %q: there is no group %q", c.req.MemberID, c.req.Group)
+	}
+	return err
+}
+
+func (c heartbeatCall) request() group.HeartbeatRequest {
+	in := c.req
+	req := group.HeartbeatRequest{
+		MemberID: in.MemberID, Epoch: in.MemberEpoch, InstanceID: in.InstanceID, ClientID: c.peer.ClientName,
+		Host: hostOf(c.peer.Remote), Rack: in.Rack, Assignor: in.Assignor,
+		RebalanceTimeout: time.Duration(in.RebalanceTimeoutMs) * time.Millisecond,
+	}
+	if in.Subscribes {
+		req.Subscription = &group.Subscription{Topics: in.Topics, Regex: in.Regex}
+	}
+	if in.ReportsOwned {
+		req.Owned = make(group.Assignment, len(in.Owned))
+		for i, t := range in.Owned {
+			req.Owned[i] = group.TopicPartitions{Topic: t.ID, Partitions: t.Partitions}
+		}
+	}
+	return req
+}
+
+func (c heartbeatCall) response(a group.HeartbeatResponse) *wire.GroupHeartbeatResponse {
+	opts := c.b.groups.opts
+	resp := &wire.GroupHeartbeatResponse{
+		MemberEpoch: a.Epoch, HeartbeatIntervalMs: int32(a.HeartbeatInterval.Milliseconds()),
+		SessionTimeoutMs: int32(opts.SessionTimeout.Milliseconds()), Assigns: a.Assignment != nil,
+	}
+	for _, t := range a.Assignment {
+		resp.Assignment = append(resp.Assignment,
+			wire.AssignedTopic{ID: t.Topic, Name: c.b.topicName(t.Topic), Partitions: t.Partitions})
+	}
+	return resp
+}
+
+// hostOf is a connection's address without its port.
+func hostOf(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return a.String()
+}
+
+// topicName is the name of a topic, "" when it is gone.
+func (b *Broker) topicName(id uint64) string {
+	if t := b.topics.id(id); t != nil {
+		return t.name
+	}
+	return ""
+}

@@ -1,0 +1,284 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/skidway/skidway/group"
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/wire"
+)
+
+// hostedGroup is one group that this broker runs. Requests change it in memory, at once and in their order; one write
+// at a time brings the changes of all of them to the metadata store, and what arrives meanwhile rides on the next. An
+// answer is sent when the changes up to it are durable.
+//
+// If a write is refused, another broker is the coordinator; if its outcome is unknown, only the store knows. In both
+// cases the hostedGroup is lost: nothing of it was promised to anybody, and the next request reads the group anew.
+type hostedGroup struct {
+	c  *coordinator
+	id string
+
+	mu     sync.Mutex // guards what follows. No I/O and no waiting under it.
+	state  *group.Group
+	topics *group.Topics   // that the state was given last; nil: look whether offsets are of topics that are gone
+	book   *group.Book     // what is durable
+	lost   error           // why the group is to be read anew; nil: it is not. Never reset.
+	saved  int32           // version of the group's node. Of the writer while flying is set.
+	known  map[string]bool // the nodes below the group's that are there, by suffix. Of the writer while flying is set.
+
+	next   *groupWrite // gathers what the next write carries; nil: nothing
+	flying *groupWrite // being written; nil: nothing is
+
+	held map[string]chan struct{} // of members whose answer is held back: closed when there are news
+
+	scheduled time.Time // when the coordinator's loop looks at it next; zero: it does not
+}
+
+// groupWrite is one write, and what waits for it.
+type groupWrite struct {
+	fold *group.Fold
+	done chan struct{} // closed when the outcome is known
+	err  error         // the outcome; to be read after done
+}
+
+func newHostedGroup(c *coordinator, id string, state *group.Group, book *group.Book) *hostedGroup {
+	return &hostedGroup{c: c, id: id, state: state, book: book, known: make(map[string]bool),
+		held: make(map[string]chan struct{})}
+}
+
+// leave ends a look at the group, during which it may have changed: members that there are news for are woken, what
+// changed is written, the next deadline is noted, and mu is unlocked.
+func (h *hostedGroup) leave() {
+	defer h.mu.Unlock()
+	if h.lost != nil {
+		return
+	}
+	h.wakeMembers()
+	h.c.schedule(h)
+	if h.flying != nil || h.next == nil && !h.state.Dirty() {
+		return
+	}
+	h.flying, h.next = h.gathered(), nil
+	if !h.c.beginWrite() {
+		h.lose(wire.Errorf(wire.CodeShuttingDown, "the broker is stopping"))
+		return
+	}
+	go h.write()
+}
+
+// wakeMembers answers the members for whom there are news. Called with mu held.
+func (h *hostedGroup) wakeMembers() {
+	for _, member := range h.state.Woken() {
+		if wake := h.held[member]; wake != nil {
+			close(wake)
+			delete(h.held, member)
+		}
+	}
+}
+
+// gathered is the write that the changes from now on ride on. Called with mu held.
+func (h *hostedGroup) gathered() *groupWrite {
+	if h.next == nil {
+		h.next = &groupWrite{fold: group.NewFold(), done: make(chan struct{})}
+	}
+	return h.next
+}
+
+// settled is the write after which all changes so far are durable; nil: they are. Called with mu held.
+func (h *hostedGroup) settled() *groupWrite {
+	if h.state.Dirty() {
+		return h.gathered()
+	}
+	if h.next != nil {
+		return h.next
+	}
+	return h.flying
+}
+
+// write brings what changed to the store, and begins the next write if more has changed meanwhile.
+func (h *hostedGroup) write() {
+	defer h.c.writes.Done()
+	h.mu.Lock()
+	w := h.flying
+	m := h.multis(w)
+	h.mu.Unlock()
+	err := h.put(m)
+	h.mu.Lock()
+	if err != nil {
+		h.lose(err)
+		h.mu.Unlock()
+		return
+	}
+	h.book.Apply(w.fold)
+	h.saved, h.flying = m.version, nil
+	close(w.done)
+	if h.state.State() == group.Dead {
+		h.lose(wire.Errorf(wire.CodeUnknownGroup, "group %q was deleted", h.id))
+	}
+	h.leave()
+}
+
+// lose ends the group: who waits for it is told, and the next request reads it anew. Called with mu held.
+func (h *hostedGroup) lose(err error) {
+	h.lost = err
+	for _, w := range []*groupWrite{h.flying, h.next} {
+		if w != nil {
+			w.err = err
+			close(w.done)
+		}
+	}
+	h.flying, h.next = nil, nil
+	for _, wake := range h.held {
+		close(wake)
+	}
+	clear(h.held)
+	h.c.drop(h)
+}
+
+// multis are the requests to the metadata store that one write is.
+type multis struct {
+	runs    [][]metadata.Op
+	version int32 // of the group's node after them
+}
+
+// multis makes the requests of the changes so far. Each is guarded by the version of the group's node, so that a
+// deposed coordinator can write nothing. Called with mu held.
+func (h *hostedGroup) multis(w *groupWrite) multis {
+	list := h.state.Changes()
+	offsets := h.book.Changes(w.fold)
+	if h.state.State() == group.Dead {
+		list = append(offsets, list...) // the parents go last
+	} else {
+		list = append(list, offsets...)
+	}
+	m := multis{version: h.saved}
+	for _, run := range group.Split(h.id, list) {
+		ops := make([]metadata.Op, 0, len(run)+1)
+		guarded := false
+		for _, change := range run {
+			if change.Suffix == "" {
+				guarded = true
+			}
+		}
+		if !guarded {
+			ops = append(ops, metadata.Check(group.Path(h.id), m.version))
+		}
+		for _, change := range run {
+			ops = append(ops, h.op(change, &m.version))
+		}
+		m.runs = append(m.runs, ops)
+	}
+	return m
+}
+
+// op is one change as an operation on the store. The nodes below the group's need no version of their own: the
+// group's guards them.
+func (h *hostedGroup) op(change group.Change, version *int32) metadata.Op {
+	path := change.Path(h.id)
+	switch {
+	case change.Suffix == "" && change.Data == nil:
+		return metadata.Delete(path, *version)
+	case change.Suffix == "":
+		*version++
+		return metadata.Set(path, change.Data, *version-1)
+	case change.Data == nil:
+		delete(h.known, change.Suffix)
+		return metadata.Delete(path, metadata.AnyVersion)
+	case h.known[change.Suffix]:
+		return metadata.Set(path, change.Data, metadata.AnyVersion)
+	}
+	h.known[change.Suffix] = true
+	return metadata.Create(path, change.Data)
+}
+
+// put carries the requests out, in order. The error is one that a client can be told.
+func (h *hostedGroup) put(m multis) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	for i, ops := range m.runs {
+		err := h.c.b.meta.Multi(ctx, ops...)
+		if err == nil {
+			continue
+		}
+		h.c.b.log.Warn("writing a consumer group failed; it is read anew", "group", h.id, "error", err)
+		switch {
+		case errors.Is(err, metadata.ErrUnknown) || i > 0:
+			return wire.Errorf(wire.CodeTimedOut, "group %q: whether this was written is unknown: %v", h.id, err)
+		case errors.Is(err, metadata.ErrClosed):
+			return wire.Errorf(wire.CodeShuttingDown, "group %q: %v", h.id, err)
+		case errors.Is(err, metadata.ErrBadVersion), errors.Is(err, metadata.ErrNoNode),
+			errors.Is(err, metadata.ErrNodeExists):
+			return wire.Errorf(wire.CodeNotCoordinator, "group %q has another coordinator: %v", h.id, err)
+		}
+		return wire.Errorf(wire.CodeGroupUnavailable, "group %q cannot be written now: %v", h.id, err)
+	}
+	return nil
+}
+
+// await waits for a write; nil: there is nothing to wait for.
+func await(ctx context.Context, w *groupWrite) error {
+	if w == nil {
+		return nil
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return fmt.Errorf("whether it was written is unknown: %w", context.DeadlineExceeded)
+	}
+}
+
+// topicsChanged gives the group a newer view, and forgets what was committed for topics that are not in it: a topic's
+// offsets go with it. Called with mu held.
+func (h *hostedGroup) topicsChanged(now time.Time, topics *group.Topics) {
+	if h.lost != nil || h.topics == topics {
+		return
+	}
+	h.topics = topics
+	h.state.TopicsChanged(now, topics)
+	gone := make(map[uint64]bool)
+	for at := range h.book.All() {
+		if _, exists := topics.ByID(at.Topic); !exists {
+			gone[at.Topic] = true
+		}
+	}
+	for id := range gone {
+		h.gathered().fold.DeleteTopic(h.book, id)
+	}
+}
+
+// expire forgets offsets that are older than the retention of offsets, while the group has no members. Called with
+// mu held.
+func (h *hostedGroup) expire(now time.Time) {
+	retention := h.c.b.cfg.Groups.OffsetRetention
+	if h.lost != nil || retention == 0 || h.state.Size() > 0 {
+		return
+	}
+	for _, at := range h.book.Expired(now, retention) {
+		h.gathered().fold.Delete(at)
+	}
+}
+
+// hold registers a member whose answer is held back until there are news, and returns what is closed then. Called with
+// mu held.
+func (h *hostedGroup) hold(member string) chan struct{} {
+	if former := h.held[member]; former != nil {
+		close(former) // of a connection that is gone, or of a member that breaks the rule of one request at a time
+	}
+	wake := make(chan struct{})
+	h.held[member] = wake
+	return wake
+}
+
+// letGo forgets a member whose answer is not held back any more.
+func (h *hostedGroup) letGo(member string, wake chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held[member] == wake {
+		delete(h.held, member)
+	}
+}
