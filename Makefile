@@ -51,6 +51,14 @@ crash: ## Power losses under load, ROUNDS of them (default 500), against a real 
 bench-kafka: ## Measure beside Apache Kafka (fetched with Maven) and write the table of docs/benchmarks.md; about an hour.
 	@scripts/bench-kafka
 
+.PHONY: bench-broker
+bench-broker: build ## Measure the broker by itself: start, memory, many partitions, bytes written; into docs/benchmarks.md.
+	@scripts/bench-broker
+
+.PHONY: profile
+profile: build ## CPU and heap profiles of broker and client under SCENARIO (default full-1000).
+	@scripts/profile $(or $(SCENARIO),full-1000)
+
 .PHONY: mutants
 mutants: ## Plant known bugs in a copy of the tree and show the test that finds each.
 	@scripts/mutants

@@ -2,7 +2,7 @@ package bench
 
 import "context"
 
-// Driver is a kind of broker, and the client that it is measured through. Its methods are called from one goroutine.
+// Driver is a kind of broker, and the client that it is measured through. Its methods are safe for concurrent use.
 type Driver interface {
 	// Name is "skidway" or "kafka".
 	Name() string

@@ -34,11 +34,14 @@ type Load struct {
 	Note string `toml:"note" json:"note,omitempty"`
 	Mode string `toml:"mode" json:"mode"` // ModeProduce, ModeConsume or ModeE2E
 
-	Partitions int    `toml:"partitions" json:"partitions"` // of the topic; 12
-	Producers  int    `toml:"producers" json:"producers"`   // clients with a connection and a sending goroutine each; 1
-	Consumers  int    `toml:"consumers" json:"consumers"`   // clients that share the partitions; 1
-	Size       Bytes  `toml:"size" json:"size"`             // of a value, 40 B..64 MiB; 1 KiB. It does not compress
-	Keys       string `toml:"keys" json:"keys"`             // KeysRandom or KeysNone; KeysNone
+	Partitions int `toml:"partitions" json:"partitions"` // of the topic; 12
+	Producers  int `toml:"producers" json:"producers"`   // clients with a connection and a sending goroutine each; 1
+	Consumers  int `toml:"consumers" json:"consumers"`   // clients that share the partitions; 1
+	// CatchUp is the number of clients that read the topic from its start, again and again, while it is written: with
+	// ModeE2E only; 0.
+	CatchUp int    `toml:"catch_up" json:"catch_up,omitempty"`
+	Size    Bytes  `toml:"size" json:"size"` // of a value, 40 B..64 MiB; 1 KiB. It does not compress
+	Keys    string `toml:"keys" json:"keys"` // KeysRandom or KeysNone; KeysNone
 
 	// Rate is the number of records a second, of all producers together: an open loop, in which the time to send each
 	// record is fixed beforehand. 0: a closed loop, in which each answer makes room for the next record.
@@ -128,6 +131,8 @@ func (l *Load) check() error {
 	want(l.Partitions >= 1, "partitions: %d, must be at least 1", l.Partitions)
 	want(l.Producers >= 1 && l.Producers <= 1000, "producers: %d, must be in 1..1000", l.Producers)
 	want(l.Consumers >= 1 && l.Consumers <= 1000, "consumers: %d, must be in 1..1000", l.Consumers)
+	want(l.CatchUp >= 0 && l.CatchUp <= 100, "catch_up: %d, must be in 0..100", l.CatchUp)
+	want(l.CatchUp == 0 || l.Mode == ModeE2E, "catch_up: goes only with mode e2e")
 	want(l.Size >= HeaderBytes && l.Size <= 64<<20, "size: %d, must be in %d bytes..64 MiB", l.Size, HeaderBytes)
 	want(l.Rate >= 0, "rate: %g, must not be negative", l.Rate)
 	want(l.Outstanding == 0 || l.Outstanding >= l.Producers, "outstanding: %d, must be at least the %d producers",

@@ -14,7 +14,7 @@ const noisy = 0.05
 func (r *run) result() (*Result, error) {
 	s := r.sampler
 	out := &Result{
-		Format: resultFormat, Load: r.load, Driver: r.driver.Name(), Target: r.about, Client: r.clientName(),
+		Format: resultFormat, Load: r.load, Driver: r.driver.Name(), Topic: r.topic, Target: r.about, Client: r.clientName(),
 		Host:    thisHost(),
 		Started: r.begun.UTC(), Opening: r.opening, Seconds: float64(r.window.end.Load()-r.window.start.Load()) / 1e9,
 		Timeline:  s.timeline,
@@ -32,6 +32,7 @@ func (r *run) result() (*Result, error) {
 	if r.options.Probe.PID != 0 {
 		out.OthersCPU = others(s.host, out.ClientCPU+out.Broker.CPUSeconds)
 	}
+	out.Trends = trends(s.timeline, r.load.Size)
 	out.Warnings = r.warnings(out)
 	return out, nil
 }

@@ -110,7 +110,8 @@ func newSection(n int, r *Result) (section, error) {
 	}
 	s.Charts = []chart{
 		newChart("records a second", r, pick("produced", func(t *Tick) float64 { return t.Produced }),
-			pick("consumed", func(t *Tick) float64 { return t.Consumed })),
+			pick("consumed", func(t *Tick) float64 { return t.Consumed }),
+			pick("caught up", func(t *Tick) float64 { return t.CaughtUp })),
 		newChart("latency, ms", r, pick("p50", func(t *Tick) float64 { return float64(t.P50) / 1000 }),
 			pick("p99", func(t *Tick) float64 { return float64(t.P99) / 1000 }),
 			pick("p99.9", func(t *Tick) float64 { return float64(t.P999) / 1000 }),
@@ -121,7 +122,11 @@ func newSection(n int, r *Result) (section, error) {
 		s.Charts = append(s.Charts,
 			newChart("broker's CPU, cores", r, pick("CPU", func(t *Tick) float64 { return t.CPU })),
 			newChart("broker's memory, MiB", r, pick("resident", func(t *Tick) float64 { return float64(t.RSS) / (1 << 20) })),
-			newChart("broker's disk, MB/s", r, pick("written", func(t *Tick) float64 { return t.Written / 1e6 })))
+			newChart("broker's disk, MB/s", r, pick("written", func(t *Tick) float64 { return t.Written / 1e6 })),
+			newChart("bytes written to disk a byte produced", r,
+				pick("ratio", func(t *Tick) float64 { return min(t.amplification(r.Load.Size), 10) })),
+			newChart("disk space, MiB", r, pick("taken", func(t *Tick) float64 { return float64(t.Stored) / (1 << 20) })),
+			newChart("broker's open files", r, pick("files", func(t *Tick) float64 { return float64(t.Files) })))
 	}
 	return s, nil
 }

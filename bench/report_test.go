@@ -49,8 +49,8 @@ func TestWriteReport(t *testing.T) {
 	require.NotContains(t, text, "<script")
 	require.NotContains(t, text, "ZgotmplZ", "the template engine refused nothing")
 	require.NotContains(t, text, "NaN")
-	require.Equal(t, 1+2*6, strings.Count(text, "<svg "), "the percentiles of all, and six charts each")
-	require.Equal(t, 2+2*(2+4+1+1+1+1), strings.Count(text, "<path "))
+	require.Equal(t, 1+2*9, strings.Count(text, "<svg "), "the percentiles of all, and nine charts each")
+	require.Equal(t, 2+2*(3+4+1+1+1+1+1+1+1), strings.Count(text, "<path "))
 	require.Contains(t, text, "skidway 0.1 at 127.0.0.1:1, fsync=batch")
 }
 

@@ -19,6 +19,7 @@ type Result struct {
 	Format  int       `json:"format"`
 	Load    Load      `json:"load"`
 	Driver  string    `json:"driver"`
+	Topic   string    `json:"topic"`
 	Target  About     `json:"target"`
 	Client  string    `json:"client"` // what was measured through
 	Host    Host      `json:"host"`
@@ -38,6 +39,7 @@ type Result struct {
 	OthersCPU float64 `json:"others_cpu_share"`
 
 	Timeline []Tick   `json:"timeline"`
+	Trends   []Trend  `json:"trends,omitempty"` // of runs of two minutes and more
 	Warnings []string `json:"warnings,omitempty"`
 	Errors   []string `json:"errors,omitempty"` // the first few kinds
 }
@@ -57,8 +59,9 @@ type Tick struct {
 	Phase    string  `json:"phase"`
 	Produced float64 `json:"produced_per_second"`
 	Consumed float64 `json:"consumed_per_second"`
-	Backlog  int64   `json:"backlog"` // sent and not answered; when records are read meanwhile: answered and not received
-	P50      int64   `json:"p50_us"`  // of what matters: end to end if it is measured, else of producing
+	CaughtUp float64 `json:"caught_up_per_second,omitempty"` // records that the clients of CatchUp read
+	Backlog  int64   `json:"backlog"`                        // sent and not answered; when records are read meanwhile: answered and not received
+	P50      int64   `json:"p50_us"`                         // of what matters: end to end if it is measured, else of producing
 	P99      int64   `json:"p99_us"`
 	P999     int64   `json:"p99_9_us"`
 	Max      int64   `json:"max_us"`
@@ -66,6 +69,7 @@ type Tick struct {
 	RSS      int64   `json:"broker_rss_bytes"`
 	Written  float64 `json:"broker_disk_written_per_second"`
 	Files    int64   `json:"broker_open_files"`
+	Stored   int64   `json:"broker_stored_bytes,omitempty"` // what the store's files take of the disk; 0: unknown
 }
 
 // The phases of a run.

@@ -56,6 +56,7 @@ type run struct {
 	window  window
 	writers []*writer
 	readers []*reader
+	chasers []*chaser
 	sampler *sampler
 	begun   time.Time
 	opening float64 // s that prime took
@@ -156,8 +157,11 @@ func (r *run) carryOut(ctx context.Context) error {
 			stop()
 			return err
 		}
+		halt := r.startChasers(ctx)
 		return r.measure(ctx, func(ctx context.Context) error {
-			return errors.Join(r.write(ctx), r.awaitReaders(ctx, stop))
+			err := r.write(ctx)
+			halt()
+			return errors.Join(err, r.awaitReaders(ctx, stop))
 		})
 	}
 }
@@ -299,6 +303,12 @@ func (r *run) awaitReaders(ctx context.Context, stop func()) error {
 	_, records, err := r.driver.Extent(ctx, r.topic)
 	if err != nil {
 		return err
+	}
+	if r.load.Mode == ModeE2E { // retention may have deleted what was read already
+		records = 0
+		for _, w := range r.writers {
+			records += w.acked.Load()
+		}
 	}
 	const pause = 2 * time.Millisecond
 	got, since := int64(-1), time.Now()

@@ -23,6 +23,8 @@ type sampler struct {
 
 	before         time.Time // of the last tick
 	produced, read int64     // until then
+	chased         int64
+	stored         int64 // as last asked for
 	previous       reading
 	fault          error // the first of the probe
 }
@@ -121,6 +123,20 @@ func (s *sampler) gather(latest *hdr.Histogram) {
 	take(s.wait, false, wait...)
 }
 
+// storedEvery is how many ticks lie between two questions for the size of the store: the broker's page costs it more
+// than a look at its process does.
+const storedEvery = 10
+
+// storedBytes is what the broker's store takes of the disk, as it was a few ticks ago at most; 0: unknown.
+func (s *sampler) storedBytes(ctx context.Context) int64 {
+	if url := s.r.options.Probe.Metrics; url != "" && len(s.timeline)%storedEvery == 0 {
+		if got, err := (Probe{Metrics: url}).read(ctx); err == nil {
+			s.stored = int64(got.metrics["skidway_storage_size_bytes"])
+		}
+	}
+	return s.stored
+}
+
 // tick looks at the last second.
 func (s *sampler) tick(ctx context.Context) {
 	now := time.Now()
@@ -141,6 +157,13 @@ func (s *sampler) tick(ctx context.Context) {
 	if len(s.r.readers) > 0 {
 		t.Backlog = max(acked-read, 0)
 	}
+	chased := int64(0)
+	for _, c := range s.r.chasers {
+		chased += c.received.Load()
+	}
+	t.CaughtUp = float64(chased-s.chased) / took
+	s.chased = chased
+	t.Stored = s.storedBytes(ctx)
 	if pid := s.r.options.Probe.PID; pid != 0 {
 		if got, err := (Probe{PID: pid}).read(ctx); err == nil {
 			t.RSS, t.Files = got.rss, got.files

@@ -81,6 +81,13 @@ func (r *Result) WriteScreen(w io.Writer) error {
 	p.w = w
 	p.line("client    cpu %.0f%% of a core", 100*r.ClientCPU/r.Seconds)
 	r.writeBroker(p)
+	if len(r.Trends) > 0 {
+		var words []string
+		for i := range r.Trends {
+			words = append(words, r.Trends[i].String())
+		}
+		p.line("second half  %s", strings.Join(words, ", "))
+	}
 	if r.Load.Rate == 0 && r.Load.Mode != ModeConsume {
 		p.line("closed loop: latency includes queueing in this client; use --rate to compare latencies")
 	}

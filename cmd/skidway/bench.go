@@ -58,7 +58,7 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd.AddCommand(a.benchModeCommand(bench.ModeProduce, "Measure writing"),
 		a.benchModeCommand(bench.ModeConsume, "Measure reading of what is written first, or of --topic"),
 		a.benchModeCommand(bench.ModeE2E, "Measure writing and reading at the same time"),
-		a.benchRunCommand(), a.benchCompareCommand(), a.benchReportCommand())
+		a.benchRunCommand(), a.benchMaxCommand(), a.benchCompareCommand(), a.benchReportCommand())
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknownCommand(cmd, args[0])
@@ -150,6 +150,8 @@ func loadFlags(f *pflag.FlagSet, l *bench.Load) {
 		"records a second, come what may (open loop); 0: as fast as answers come (closed loop)")
 	f.IntVar(&l.Outstanding, "outstanding", l.Outstanding, "records in flight; 0: as many as --buffer holds")
 	f.Var(&l.Buffer, "buffer", "bytes of records in flight, of all producers together (default 32MiB)")
+	f.IntVar(&l.CatchUp, "catch-up", l.CatchUp, "e2e: clients that read the topic from its start, again and again")
+	f.StringVar(&l.Name, "name", l.Name, "name of the load, by which comparisons match results (default: of its figures)")
 	f.Var(&l.Size, "size", "size of a record's value (default 1KiB)")
 	f.StringVar(&l.Keys, "keys", l.Keys,
 		"none: batch after batch to partitions at random; random: a key each (default none)")
@@ -386,6 +388,7 @@ func (p *benchProgress) end() {
 
 func (a *app) benchCompareCommand() *cobra.Command {
 	var markdown bool
+	var plot string
 	cmd := &cobra.Command{
 		Use:   "compare BEFORE... AFTER",
 		Short: "Compare results",
@@ -408,9 +411,15 @@ func (a *app) benchCompareCommand() *cobra.Command {
 			if markdown {
 				style = bench.Markdown
 			}
+			if plot != "" {
+				if err := writeFile(plot, func(w io.Writer) error { return bench.WriteRatioPlot(w, columns) }); err != nil {
+					return err
+				}
+			}
 			return a.write(func(w io.Writer) error { return bench.WriteComparison(w, columns, style) })
 		},
 	}
+	cmd.Flags().StringVar(&plot, "plot", "", "write the ratios of throughput as a picture to this SVG file, too")
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write a table in Markdown")
 	return cmd
 }
@@ -450,9 +459,13 @@ func (a *app) benchReportCommand() *cobra.Command {
 }
 
 func writeReport(name string, all []*bench.Result) error {
+	return writeFile(name, func(w io.Writer) error { return bench.WriteReport(w, all) })
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return usage(failure.CodeInput, err, "%v", err)
 	}
-	return errors.Join(bench.WriteReport(f, all), f.Close())
+	return errors.Join(write(f), f.Close())
 }
