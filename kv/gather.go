@@ -8,11 +8,12 @@ import (
 
 const (
 	// logBuffer is how much of the write-ahead log is gathered for one write.
-	// Pebble writes it in blocks of 32 KiB, each a system call of its own.
-	logBuffer = 1 << 20
+	// Pebble writes it in blocks of 32 KiB, each a system call of its own. More
+	// would cost bytes: the page cache keeps what one write brings in one piece,
+	// and a commit that ends within such a piece counts as writing it twice.
+	logBuffer = 64 << 10
 	// tableBuffer is the same for tables and blob files, which Pebble writes in
-	// pieces of 4 to 32 KiB that begin anywhere in a page. It is well below the
-	// megabyte by which Pebble's periodic SyncTo lags behind what was written.
+	// pieces of 4 to 32 KiB that begin anywhere in a page.
 	tableBuffer = 256 << 10
 )
 

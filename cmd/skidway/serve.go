@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,6 +105,7 @@ func brokerConfig(c *config.Config, dev bool) broker.Config {
 func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
 	began := time.Now()
 	raiseFileLimit()
+	boundHeap(a)
 	c, err := a.loadConfig(cmd, flags.dev)
 	if err != nil {
 		return err
@@ -199,6 +201,17 @@ func raiseFileLimit() {
 	}
 	limit.Cur = limit.Max
 	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) // the broker measures what it got and fits itself into it
+}
+
+// heapGrowth is how far, in percent of what lives, the heap may grow before it is collected. What lives are memtables,
+// caches and frames, large and without pointers, so a collection costs little, and Go's default of 100 doubles them.
+const heapGrowth = 50
+
+// boundHeap keeps the broker's memory near what it uses, unless the user has a GOGC.
+func boundHeap(a *app) {
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 }
 
 // announcement is what a broker that is ready tells.
