@@ -16,6 +16,7 @@ type Client struct {
 	opts  Options
 	seeds []string
 	meta  *metadata
+	links *links // to brokers that must answer themselves: coordinators
 
 	ctx    context.Context // ends with the Client
 	cancel context.CancelFunc
@@ -45,7 +46,7 @@ func Connect(ctx context.Context, addrs []string, o Options) (*Client, error) {
 		addrs = []string{DefaultAddress}
 	}
 	c := &Client{opts: o, seeds: slices.Clone(addrs), dialling: make(chan struct{}, 1), parts: map[part]struct{}{}}
-	c.meta = newMetadata(c)
+	c.meta, c.links = newMetadata(c), newLinks(c)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if err := c.connect(ctx); err != nil {
 		c.cancel()
@@ -88,6 +89,7 @@ func (c *Client) Close(ctx context.Context) error {
 		errs = append(errs, p.Close(ctx))
 	}
 	c.cancel()
+	c.links.close()
 	c.dialling <- struct{}{} // nobody dials, and nobody will
 	c.mu.Lock()
 	control := c.control

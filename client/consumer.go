@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/skidway/skidway/wire"
 )
@@ -15,6 +16,7 @@ import (
 type Consumer struct {
 	c    *Client
 	opts ConsumerOptions
+	by   steward
 
 	ctx    context.Context // ends with the Consumer
 	cancel context.CancelFunc
@@ -23,6 +25,9 @@ type Consumer struct {
 	turn   chan struct{} // holds a token: who has it takes records
 	news   chan struct{} // holds a token when there may be something to take
 	stale  chan struct{} // holds a token when wanted is not empty
+
+	held           atomic.Bool // nothing is taken: there is something to tell the program first
+	skips, skipped atomic.Int64
 
 	mu       sync.Mutex // guards all below, and the assignments; no I/O, no decoding and no call of the user's under it
 	started  bool       // somebody has polled: fetching ahead has begun
@@ -51,23 +56,36 @@ type PartitionState struct {
 	Stopped   bool // it rests after an error, until a Seek
 }
 
+// steward is who says which partitions a Consumer reads.
+type steward int8
+
+const (
+	byProgram steward = iota
+	byGroup           // then it does not judge by itself that a partition is gone, or another one under its name
+)
+
 // NewConsumer makes a Consumer of a Client. It connects when first polled.
 func NewConsumer(c *Client, o ConsumerOptions) (*Consumer, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	r := &Consumer{c: c, opts: o, turn: make(chan struct{}, 1), news: make(chan struct{}, 1),
-		stale:    make(chan struct{}, 1),
-		assigned: map[place]*assignment{}, follows: map[string]bool{}, wanted: map[string]bool{},
-		fetchers: map[int32]*fetcher{}}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r := newConsumer(c, o, byProgram)
 	if err := c.add(r); err != nil {
 		r.cancel()
 		return nil, err
 	}
 	r.tasks.Go(r.keep)
 	return r, nil
+}
+
+func newConsumer(c *Client, o ConsumerOptions, by steward) *Consumer {
+	r := &Consumer{c: c, opts: o, by: by, turn: make(chan struct{}, 1), news: make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1),
+		assigned: map[place]*assignment{}, follows: map[string]bool{}, wanted: map[string]bool{},
+		fetchers: map[int32]*fetcher{}}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
 }
 
 // Close ends the Consumer; a Poll under way returns ErrClosed. It may be called more than once. ctx is not used:

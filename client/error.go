@@ -35,6 +35,12 @@ var (
 	ErrCorrupt            = errors.New("client: damaged data")
 	ErrDiskFull           = errors.New("client: the broker's disk is full")
 	ErrNotAssigned        = errors.New("client: partition is not assigned")
+	ErrUnknownMember      = errors.New("client: no such member in the group")
+	ErrMemberFenced       = errors.New("client: group member fenced")
+	ErrStaleMemberEpoch   = errors.New("client: partition is not the group member's any more")
+	ErrInstanceInUse      = errors.New("client: instance id in use")
+	ErrNoOffset           = errors.New("client: no committed offset")
+	ErrTooSlow            = errors.New("client: the program took too long")
 )
 
 // Outcome tells what is known about the effect of a request that failed.
@@ -134,6 +140,14 @@ func classOf(c Code) error {
 		return ErrProducerFenced
 	case wire.CodeOutOfOrderSequence:
 		return ErrOutOfOrderSequence
+	case wire.CodeUnknownMember:
+		return ErrUnknownMember
+	case wire.CodeMemberFenced:
+		return ErrMemberFenced
+	case wire.CodeStaleMemberEpoch:
+		return ErrStaleMemberEpoch
+	case wire.CodeInstanceInUse:
+		return ErrInstanceInUse
 	case wire.CodeCorruptBatch, wire.CodeDamaged:
 		return ErrCorrupt
 	case wire.CodeDiskFull:

@@ -219,9 +219,7 @@ func (f *fetcher) fetch(ctx context.Context, w *wanted) *Error {
 			"the broker answered a fetch with another kind of response")
 	}
 	for _, skip := range f.store(w, answer) {
-		c.c.opts.Logger.Warn("consumer skips to another offset",
-			"topic", skip.at.topic, "partition", skip.at.partition, "from", skip.from, "to", skip.to)
-		c.c.opts.Hooks.skip(skip.at.topic, skip.at.partition, skip.from, skip.to)
+		c.tell(skip, "consumer skips to another offset")
 	}
 	return nil
 }

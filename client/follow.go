@@ -79,7 +79,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 	var jumps []skipped
 	for index := range info.leaders {
 		a := c.assigned[place{info.name, int32(index)}]
-		if a == nil {
+		if a == nil || a.id != info.id && c.by == byGroup {
 			continue
 		}
 		if a.id != info.id {
@@ -92,7 +92,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 		c.wakeFetcher(a.leader)
 	}
 	for at, a := range c.assigned {
-		if at.topic == info.name && at.partition >= info.count() {
+		if at.topic == info.name && at.partition >= info.count() && c.by == byProgram {
 			c.stop(a, newError(wire.CodeUnknownPartition, where{topic: at.topic, partition: at.partition},
 				"the topic was created again with %d partitions", info.count()))
 		}
@@ -100,9 +100,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 	added := c.added(info)
 	c.mu.Unlock()
 	for _, s := range jumps {
-		c.c.opts.Logger.Warn("consumer goes on in a topic that was created again", "topic", s.at.topic, "partition",
-			s.at.partition)
-		c.c.opts.Hooks.skip(s.at.topic, s.at.partition, s.from, s.to)
+		c.tell(s, "consumer goes on in a topic that was created again")
 	}
 	return c.join(info, added)
 }
@@ -139,6 +137,9 @@ func (c *Consumer) stop(a *assignment, why *Error) {
 
 // lost stops all partitions of a topic that is gone.
 func (c *Consumer) lost(topic string, why *Error) {
+	if c.by == byGroup {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.each(topic, nil, func(a *assignment) {

@@ -36,12 +36,17 @@ func (c *Client) dial(ctx context.Context, address string) (*link, error) {
 	return &link{c: c, conn: conn, address: address}, nil
 }
 
-// dialBroker connects to a broker where it advertises itself, and makes sure that it is the one meant (E104).
+// dialBroker connects to a broker where metadata says that it listens.
 func (c *Client) dialBroker(ctx context.Context, broker int32) (*link, *Error) {
 	address, ok := c.meta.address(broker)
 	if !ok {
 		return nil, newError(CodeUnreachable, nowhere(""), "the address of broker %d is not known", broker)
 	}
+	return c.dialAt(ctx, broker, address)
+}
+
+// dialAt connects to a broker at the address that it advertises, and makes sure that it is the one meant (E104).
+func (c *Client) dialAt(ctx context.Context, broker int32, address string) (*link, *Error) {
 	fail := func(err error) *Error {
 		if address == c.Address() {
 			e := newError(CodeUnreachable, nowhere(address), "cannot reach broker %d: %s: %s", broker, address,

@@ -56,16 +56,18 @@ type membership struct {
 	rebalanceTimeout time.Duration
 
 	standing standing
-	farewell int32    // with leaving: the epoch that says how
-	after    standing // with leaving: what follows
-	epoch    int32    // the newest that was answered; epochJoin: none, and then nothing is owned
-	sending  bool     // a request is under way
-	asked    standing // what the member was when it sent that: an answer to what it is no more says nothing
+	farewell int32         // with leaving: the epoch that says how
+	after    standing      // with leaving: what follows
+	interval time.Duration // at most between requests, as the coordinator wants it; 0: not known yet
+	epoch    int32         // the newest that was answered; epochJoin: none, and then nothing is owned
+	sending  bool          // a request is under way
+	asked    standing      // what the member was when it sent that: an answer to what it is no more says nothing
 	sentAt   time.Time
-	soon     bool      // the next one is to follow at once
-	due      time.Time // not before it the next request is sent
-	say      bool      // the next says what is owned
-	full     bool      // and all else, too
+	wait     time.Duration // that the request under way allows the coordinator to wait for news
+	soon     bool          // the next one is to follow at once
+	due      time.Time     // not before it the next request is sent
+	say      bool          // the next says what is owned
+	full     bool          // and all else, too
 
 	owned   map[partitionID]phase // given and not let go
 	letGoBy time.Time             // when what is revoked is let go, come what may; zero: nothing is
@@ -78,6 +80,7 @@ type beat struct {
 	epoch int32
 	full  bool          // with the subscription and all else that may have been said
 	owned []partitionID // nil: as said before
+	wait  time.Duration // how long the answer may be held back for news
 }
 
 // verdict is what an answer that refuses a heartbeat means.
@@ -102,6 +105,7 @@ func (m *membership) next() (time.Time, bool) {
 // request makes the heartbeat that next has announced.
 func (m *membership) request(now time.Time) beat {
 	m.sending, m.asked, m.sentAt, m.soon = true, m.standing, now, false
+	m.wait = 0
 	switch m.standing {
 	case joining:
 		return beat{epoch: epochJoin, full: true}
@@ -116,8 +120,20 @@ func (m *membership) request(now time.Time) beat {
 		}
 	}
 	m.say, m.full = false, false
+	if m.quiet() {
+		m.wait = m.interval
+	}
+	b.wait = m.wait
 	return b
 }
+
+// quiet tells whether the member will have nothing to say before it hears of news: then it waits for them.
+func (m *membership) quiet() bool {
+	return m.standing == inGroup && !m.any(revoked) && !m.any(releasing)
+}
+
+// shortest is the time between requests when answers come early and tell nothing.
+const shortest = 20 * time.Millisecond
 
 // answered acts on an answer. assignment lists all that may be consumed; nil: as before.
 func (m *membership) answered(now time.Time, epoch int32, interval time.Duration, assignment []partitionID) {
@@ -125,17 +141,22 @@ func (m *membership) answered(now time.Time, epoch int32, interval time.Duration
 	if m.asked != m.standing {
 		return // what it is now is due already
 	}
-	m.due = m.sentAt.Add(interval)
-	if m.soon {
-		m.due = now
-	}
+	m.interval, m.due = interval, now
 	if m.standing == leaving {
 		m.standing = m.after
 		return
 	}
 	m.standing, m.epoch = inGroup, epoch
+	early := assignment == nil && m.wait > 0 && now.Sub(m.sentAt) < m.wait/2
 	if assignment != nil {
 		m.assign(now, assignment)
+	}
+	switch {
+	case m.soon || m.say:
+	case !m.quiet():
+		m.due = m.sentAt.Add(interval)
+	case early:
+		m.due = now.Add(shortest)
 	}
 }
 
@@ -333,9 +354,6 @@ func (m *membership) released(now time.Time, parts []partitionID) {
 		m.letGoBy = time.Time{}
 	}
 }
-
-// mayCommit tells whether the partition is the member's to commit for: it was started, and neither let go nor lost.
-func (m *membership) mayCommit(p partitionID) bool { return m.owned[p] >= active }
 
 // revokeAll begins to let go of all that the program has, before the member leaves, and returns it. What the
 // program has not heard of is forgotten.

@@ -39,8 +39,8 @@ type groupWorld struct {
 }
 
 func newGroupWorld(t *rapid.T) *groupWorld {
-	w := &groupWorld{t: t, now: time.Unix(1_000_000, 0), store: map[string][]byte{}, topics: []group.Topic{{Name: "a", ID: 1, Partitions: 4},
-		{Name: "b", ID: 2, Partitions: 3}}}
+	w := &groupWorld{t: t, now: time.Unix(1_000_000, 0), store: map[string][]byte{},
+		topics: []group.Topic{{Name: "a", ID: 1, Partitions: 4}, {Name: "b", ID: 2, Partitions: 3}}}
 	g, err := group.New(group.Identity{ID: "g", GID: 1, Created: w.now}, modelOptions, group.NewTopics(w.topics))
 	require.NoError(t, err)
 	w.g = g

@@ -76,13 +76,13 @@ func runMembership(t *testing.T, m *membership, now *time.Time, d *datadriven.Te
 		}
 		m.released(*now, parsePartitions(t, list))
 	case "tick":
-		m.tick(*now, errOther)
+		m.tick(*now, ErrTooSlow)
 	case "polled":
 		m.polled(*now)
 	case "hurry":
 		m.hurry(*now)
 	case "leave":
-		m.leave(*now, epochLeave, map[string]standing{"outside": outside, "ended": ended}[arg(0)], errOther)
+		m.leave(*now, epochLeave, map[string]standing{"outside": outside, "ended": ended}[arg(0)], ErrTooSlow)
 	case "owned":
 		var b strings.Builder
 		for ph, name := range []string{"given", "ready", "active", "revoked", "releasing"} {
@@ -120,6 +120,9 @@ func requestText(m *membership, now time.Time) string {
 	if b.owned != nil {
 		text += ", owns" + texts(b.owned)
 	}
+	if b.wait > 0 {
+		text += fmt.Sprintf(", waits %v", b.wait)
+	}
 	return text + "\n"
 }
 
@@ -151,4 +154,22 @@ func parsePartitions(t *testing.T, list []string) []partitionID {
 		}
 	}
 	return out
+}
+
+// A program is late when it has made no step for the limit, and only while it has something to do.
+func TestStopwatch(t *testing.T) {
+	now := time.Unix(0, 0)
+	s := stopwatch{limit: time.Minute}
+	look := func(after time.Duration, steps uint64, waiting bool) bool {
+		now = now.Add(after)
+		return s.late(now, steps, waiting)
+	}
+	require.False(t, look(0, 0, false))
+	require.False(t, look(59*time.Second, 0, false))
+	require.True(t, look(time.Second, 0, false))
+	require.False(t, look(time.Second, 1, false)) // it went on
+	require.False(t, look(59*time.Second, 1, false))
+	require.False(t, look(10*time.Hour, 1, true)) // it waits for records
+	require.False(t, look(59*time.Second, 1, false))
+	require.True(t, look(time.Second, 1, false))
 }

@@ -112,6 +112,29 @@ func (m *metadata) fresh(ctx context.Context, name string) (*topicInfo, error) {
 	return t, nil
 }
 
+// byID returns what is known of the topic of an id, and asks for all topics if that is nothing, or too few partitions.
+func (m *metadata) byID(ctx context.Context, id uint64, partitions int32) (*topicInfo, *Error) {
+	m.mu.Lock()
+	for _, t := range m.topics {
+		if t.id == id && t.count() >= partitions {
+			m.mu.Unlock()
+			return t, nil
+		}
+	}
+	m.mu.Unlock()
+	all := &round{found: map[string]*topicInfo{}, err: map[string]*Error{}}
+	if err := m.send(ctx, all, &wire.MetadataRequest{All: true}); err != nil {
+		return nil, err
+	}
+	for _, t := range all.found {
+		if t.id == id && t.count() >= partitions {
+			return t, nil
+		}
+	}
+	return nil, newError(wire.CodeUnknownTopicID, nowhere(m.c.Address()), "there is no topic of id %d with %d partitions",
+		id, partitions)
+}
+
 // result returns what a round that is done has found out about a topic.
 func (r *round) result(name string) (*topicInfo, *Error) {
 	if r.all != nil {
@@ -172,15 +195,15 @@ func (m *metadata) serve(r *round) {
 		}
 	}
 	if len(plain) > 0 || len(create) == 0 {
-		r.all = m.send(r, &wire.MetadataRequest{Topics: plain})
+		r.all = m.send(m.c.ctx, r, &wire.MetadataRequest{Topics: plain})
 	}
 	if len(create) > 0 && r.all == nil {
-		r.all = m.send(r, &wire.MetadataRequest{Topics: create, CreateMissing: true})
+		r.all = m.send(m.c.ctx, r, &wire.MetadataRequest{Topics: create, CreateMissing: true})
 	}
 }
 
-func (m *metadata) send(r *round, q *wire.MetadataRequest) *Error {
-	answer, err := query[*wire.MetadataResponse](m.c.ctx, m.c, q)
+func (m *metadata) send(ctx context.Context, r *round, q *wire.MetadataRequest) *Error {
+	answer, err := query[*wire.MetadataResponse](ctx, m.c, q)
 	if err != nil {
 		return err.(*Error)
 	}

@@ -14,12 +14,14 @@ type Header = record.Header
 // Record is one record, to be sent or received.
 type Record struct {
 	Topic     string
-	Partition int32     // to send: read by the partitioner Manual only; received and returned: where the record is
-	Offset    int64     // to send: not read; -1 when the broker did not tell (AcksNone)
-	Timestamp time.Time // to send: the zero time is now; kept in milliseconds
-	Key       []byte    // nil is no key, which is not an empty key
-	Value     []byte    // nil is no value, which is not an empty value
-	Headers   []Header
+	Partition int32 // to send: read by the partitioner Manual only; received and returned: where the record is
+	// LeaderEpoch is that of the leader which took the record; only of a received record, and -1 if it is not known
+	LeaderEpoch int32
+	Offset      int64     // to send: not read; -1 when the broker did not tell (AcksNone)
+	Timestamp   time.Time // to send: the zero time is now; kept in milliseconds
+	Key         []byte    // nil is no key, which is not an empty key
+	Value       []byte    // nil is no value, which is not an empty value
+	Headers     []Header
 }
 
 // millis returns the record's timestamp as the format keeps it.

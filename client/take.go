@@ -76,6 +76,9 @@ func (c *Consumer) takeNow(most int) (taken, bool) {
 func (c *Consumer) next(most int) (taken, bool, *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.held.Load() {
+		return taken{}, false, errHeld
+	}
 	c.start()
 	for len(c.ready) > 0 {
 		a := c.ready[0]
@@ -166,6 +169,7 @@ func decode(b record.Batch, at place, from int64, limit int) ([]Record, *Error) 
 	if b.Control() {
 		return nil, nil
 	}
+	epoch := b.LeaderEpoch()
 	out := make([]Record, 0, min(b.Count(), len(b)/7+1, 1<<16)) // a count is only a claim
 	for r, err := range b.Records(record.Limits{MaxUncompressedBytes: limit}) {
 		if err != nil {
@@ -174,7 +178,7 @@ func decode(b record.Batch, at place, from int64, limit int) ([]Record, *Error) 
 		if r.Offset < from {
 			continue
 		}
-		out = append(out, Record{Topic: at.topic, Partition: at.partition, Offset: r.Offset,
+		out = append(out, Record{Topic: at.topic, Partition: at.partition, LeaderEpoch: epoch, Offset: r.Offset,
 			Timestamp: time.UnixMilli(r.Timestamp),
 			Key:       r.Key, Value: r.Value, Headers: r.Headers})
 	}
