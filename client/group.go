@@ -68,6 +68,10 @@ func JoinGroup(ctx context.Context, c *Client, group string, topics []string, o 
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if len(topics) == 0 && o.Regex == "" {
+		return nil, newError(wire.CodeInvalidArgument, nowhere(""),
+			"joining group %q: neither topics nor GroupOptions.Regex say what to read", group)
+	}
 	g := newGroupConsumer(c, group, topics, o)
 	if err := c.add(g); err != nil {
 		g.cancel()

@@ -33,6 +33,10 @@ func (g *GroupConsumer) beat() {
 		if g.ctx.Err() != nil {
 			return
 		}
+		if err != nil {
+			g.c.opts.Logger.Debug("heartbeat failed", "group", g.beats.group, "member", g.member, "error", err)
+			g.c.opts.Hooks.retry(wire.APIGroupHeartbeat, err)
+		}
 		g.mu.Lock()
 		if err == nil {
 			pauses.Reset()
@@ -105,8 +109,6 @@ func (g *GroupConsumer) unanswered(err *Error, pause time.Duration) {
 		g.fatal = err
 		closeOnce(g.admitted)
 	}
-	g.c.opts.Logger.Debug("heartbeat failed", "group", g.beats.group, "member", g.member, "error", err)
-	g.c.opts.Hooks.retry(wire.APIGroupHeartbeat, err)
 	g.m.failed(time.Now(), v, pause, err)
 }
 

@@ -169,4 +169,6 @@ func TestJoinGroupRefused(t *testing.T) {
 		_, err := client.JoinGroup(ctx, c, tc.group, []string{"demo"}, tc.o)
 		require.ErrorContains(t, err, tc.says)
 	}
+	_, err := client.JoinGroup(ctx, c, "g", nil, client.GroupOptions{})
+	require.ErrorContains(t, err, "neither topics nor GroupOptions.Regex")
 }

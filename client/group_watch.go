@@ -26,20 +26,11 @@ func (s *stopwatch) late(now time.Time, steps uint64, waiting bool) bool {
 func (g *GroupConsumer) watch() {
 	s := stopwatch{limit: g.opts.MaxProcessing}
 	for g.ctx.Err() == nil {
-		now := time.Now()
-		g.mu.Lock()
-		alarm := g.m.alarm()
-		late := s.late(now, g.steps.Load(), g.inside.Load() > 0)
-		switch {
-		case !alarm.IsZero() && !now.Before(alarm):
-			g.m.tick(now, tooSlow("partitions were not let go within nine tenths of RebalanceTimeout (%v)",
-				g.opts.RebalanceTimeout))
-			g.changed()
-		case late && g.m.standing == inGroup && !g.closing:
-			g.leaveForSlowness(now)
+		alarm, why := g.check(&s, time.Now())
+		if why != nil {
+			g.c.opts.Logger.Warn("group member leaves the group", "group", g.coord.group, "member", g.member,
+				"why", why)
 		}
-		alarm = g.m.alarm()
-		g.mu.Unlock()
 		wait := g.opts.MaxProcessing / 10
 		if !alarm.IsZero() {
 			wait = min(wait, time.Until(alarm))
@@ -54,10 +45,27 @@ func (g *GroupConsumer) watch() {
 	}
 }
 
+// check acts on what is due. It returns when it is to be called again, zero for no time in particular, and why the
+// member leaves, nil if it does not.
+func (g *GroupConsumer) check(s *stopwatch, now time.Time) (alarm time.Time, why error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	alarm = g.m.alarm()
+	late := s.late(now, g.steps.Load(), g.inside.Load() > 0)
+	switch {
+	case !alarm.IsZero() && !now.Before(alarm):
+		g.m.tick(now, tooSlow("partitions were not let go within nine tenths of RebalanceTimeout (%v)",
+			g.opts.RebalanceTimeout))
+		g.changed()
+	case late && g.m.standing == inGroup && !g.closing:
+		why = tooSlow("the program took longer than MaxProcessing (%v)", g.opts.MaxProcessing)
+		g.leaveForSlowness(now, why)
+	}
+	return g.m.alarm(), why
+}
+
 // leaveForSlowness leaves until the next poll. Under the lock.
-func (g *GroupConsumer) leaveForSlowness(now time.Time) {
-	why := tooSlow("the program took longer than MaxProcessing (%v)", g.opts.MaxProcessing)
-	g.c.opts.Logger.Warn("group member leaves the group", "group", g.coord.group, "member", g.member, "why", why)
+func (g *GroupConsumer) leaveForSlowness(now time.Time, why error) {
 	g.stats.SlowLeaves++
 	farewell := epochLeave
 	if g.opts.InstanceID != "" {

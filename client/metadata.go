@@ -112,6 +112,13 @@ func (m *metadata) fresh(ctx context.Context, name string) (*topicInfo, error) {
 	return t, nil
 }
 
+// forget has a topic asked for when it is needed next.
+func (m *metadata) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.topics, name)
+}
+
 // byID returns what is known of the topic of an id, and asks for all topics if that is nothing, or too few partitions.
 func (m *metadata) byID(ctx context.Context, id uint64, partitions int32) (*topicInfo, *Error) {
 	m.mu.Lock()

@@ -21,6 +21,17 @@ type Offset struct {
 // than Options.RequestTimeout. It is refused while the group has members (ErrUnknownMember). The error joins one
 // *Error for each partition that failed; a commit whose outcome is unknown may be repeated.
 func (c *Client) CommitOffsets(ctx context.Context, group string, offsets ...Offset) error {
+	err := c.commitOutside(ctx, group, offsets)
+	if errors.Is(err, ErrUnknownTopic) { // what was known of it may be out of date
+		for _, o := range offsets {
+			c.meta.forget(o.Topic)
+		}
+		err = c.commitOutside(ctx, group, offsets)
+	}
+	return err
+}
+
+func (c *Client) commitOutside(ctx context.Context, group string, offsets []Offset) error {
 	list := make([]pendingCommit, len(offsets))
 	for i, o := range offsets {
 		ids, err := c.partitionIDs(ctx, o.Topic, []int32{o.Partition})
@@ -68,6 +79,7 @@ func (c *Client) partitionIDs(ctx context.Context, topic string, partitions []in
 func fetchOffsets(ctx context.Context, k *coordinator, topic string, partitions []int32) ([]Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.c.opts.RequestTimeout)
 	defer cancel()
+	k.c.meta.forget(topic) // a topic that was made again has other offsets
 	ids, err := k.c.partitionIDs(ctx, topic, partitions)
 	if err != nil {
 		return nil, err
