@@ -26,7 +26,7 @@ func BenchmarkConsumeGroup(b *testing.B) {
 		b.Run(fmt.Sprintf("size=%d/assigned", size), func(b *testing.B) {
 			r := newConsumer(b, c, client.ConsumerOptions{})
 			for b.Loop() {
-				require.NoError(b, r.Assign(ctx, "bench", client.AtStart()))
+				require.NoError(b, r.Assign(ctx, "bench", client.At(0)))
 				total := 0
 				for _, err := range r.Records(ctx) {
 					require.NoError(b, err)
@@ -46,7 +46,7 @@ func BenchmarkConsumeGroup(b *testing.B) {
 			}
 			for b.Loop() {
 				for _, s := range g.State() {
-					require.NoError(b, g.Seek(ctx, s.Topic, s.Partition, client.AtStart()))
+					require.NoError(b, g.Seek(ctx, s.Topic, s.Partition, client.At(0)))
 				}
 				total := 0
 				for r, err := range g.Records(ctx) {
