@@ -395,7 +395,7 @@ func TestGroupRevokedTooSlow(t *testing.T) {
 	create(t, c, "demo", 2)
 	sendTo(t, c, "demo", 2)
 	late := make(chan error, 1)
-	first := startWorker(t, c, "first", client.GroupOptions{Commit: client.CommitManual, RebalanceTimeout: time.Second,
+	first := startWorker(t, c, "first", client.GroupOptions{Commit: client.CommitManual, RebalanceTimeout: 5 * time.Second,
 		OnRevoked: func(ctx context.Context, g *client.GroupConsumer, parts []client.TopicPartition) {
 			<-ctx.Done()
 			select {

@@ -122,11 +122,11 @@ func (g *GroupConsumer) announce(ctx context.Context, t turn) announcement {
 		clear(g.gone)
 		g.stats.Lost += int64(len(a.claims))
 	case letGo:
-		until := g.m.letGoBy
-		if until.IsZero() { // the member leaves, and nobody sets it a time
-			until = time.Now().Add(g.opts.RebalanceTimeout)
+		if g.m.letGoBy.IsZero() { // the member leaves, and nobody sets it a time
+			a.ctx, a.cancel = context.WithTimeout(ctx, g.opts.RebalanceTimeout)
+		} else { // disturb ends it when they are lost, and not before: else a commit of that moment might go either way
+			a.ctx, a.cancel = context.WithCancel(ctx)
 		}
-		a.ctx, a.cancel = context.WithDeadline(ctx, until)
 		g.hook, g.hooked = a.cancel, a.claims
 		g.stats.Revoked += int64(len(a.claims))
 	case start:
