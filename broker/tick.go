@@ -28,8 +28,9 @@ type knobs struct {
 	tick    time.Duration
 	flush   time.Duration
 	reclaim time.Duration
-	meta    func(metadata.Store) metadata.Store // puts faults around the metadata store; nil: none
-	warm    time.Duration                       // pause between warmBatch partitions; negative: unopened logs stay unopened
+	// meta puts faults around the metadata store; nil: none.
+	meta func(metadata.Store) metadata.Store
+	warm time.Duration // pause between warmBatch partitions; negative: unopened logs stay unopened
 }
 
 func (k *knobs) defaults() {

@@ -217,7 +217,7 @@ func query[T wire.Response](ctx context.Context, c *Client, q wire.Request) (T, 
 
 // request asks for an effect: it is repeated only if it has had none.
 func request[T wire.Response](ctx context.Context, c *Client, q wire.Request) (T, error) {
-	return persist[T](ctx, c, q, func(e *Error) bool { return e.Outcome == OutcomeFailed && e.Retriable() })
+	return persist[T](ctx, c, q, withoutEffect)
 }
 
 // persist carries a request out, again while again says so and RequestTimeout is not over. Its error is an *Error.

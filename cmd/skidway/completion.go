@@ -38,8 +38,19 @@ func (a *app) completionCommand() *cobra.Command {
 	}
 }
 
-// completeTopics offers the names of topics, when a broker answers soon enough for a person who pressed a key.
+// completeTopics offers the names of topics.
 func (a *app) completeTopics(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeNames(cmd, args, topicNames)
+}
+
+// completeGroups offers the names of consumer groups.
+func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeNames(cmd, args, groupNames)
+}
+
+// completeNames offers names, when a broker answers soon enough for a person who pressed a key.
+func (a *app) completeNames(cmd *cobra.Command, args []string,
+	names func(context.Context, *client.Client) []string) ([]string, cobra.ShellCompDirective) {
 	if cmd.Args != nil && cmd.Args(cmd, append(args, "x")) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -54,7 +65,7 @@ func (a *app) completeTopics(cmd *cobra.Command, args []string, _ string) ([]str
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer func() { _ = c.Close(ctx) }() // nothing is under way
-	return topicNames(ctx, c), cobra.ShellCompDirectiveNoFileComp
+	return names(ctx, c), cobra.ShellCompDirectiveNoFileComp
 }
 
 // topicNames returns the names of all topics, none when they cannot be had: they are only wanted for a suggestion.

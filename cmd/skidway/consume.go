@@ -20,6 +20,7 @@ type consumeFlags struct {
 	count       int64
 	partitions  []int32
 	grep        []string
+	group       string
 }
 
 func (a *app) consumeCommand() *cobra.Command {
@@ -29,12 +30,17 @@ func (a *app) consumeCommand() *cobra.Command {
 		Short: "Read records of a topic",
 		Example: `  skidway consume demo --from start --until end
   skidway consume demo -o @-5m -n 10 --format json
+  skidway consume demo --group billing
   skidway consume demo -f '%d{go[15:04:05.000]} %p/%o %k=%v\n' --grep 'k:^k1$'`,
 		Long: "Read records: new ones as they come, or from -o (or --from) on. It goes on until Ctrl-C, unless --until\n" +
 			"or -n says when to end; the end is that of the moment it starts.\n\n" +
 			"Positions: start, end, 47 (an offset), +3 (3 after the start), -3 (3 before the end), 10:20 (from 10 up to 19),\n" +
 			"@-1h, @now, @2026-11-22, @2026-11-22T10:00:00Z, @1763769600000, and two with a colon: @2026-11-22:@now.\n" +
 			"Dates without a zone are local.\n\n" +
+			"With --group it is a member of a consumer group: it reads the partitions that it is given, from where the\n" +
+			"group is, and commits what it has printed, in the background and when it ends. --from start or end says\n" +
+			"where to begin in a partition for which nothing is committed (default start); --until end ends when all\n" +
+			"is read that was there at the start.\n\n" +
 			"Formats: text (the value), wide, json, tsv, or a template of %t topic, %p partition, %o offset, %k key,\n" +
 			"%v value, %d milliseconds, %d{go[15:04:05]} time, %h headers, %h{%k=%v }, %v{hex}, %v{base64}, %%, \\n, \\t.",
 		Args:              exactly(1, "the name of a TOPIC"),
@@ -43,6 +49,9 @@ func (a *app) consumeCommand() *cobra.Command {
 			plan, err := a.plan(cmd, args[0], flags)
 			if err != nil {
 				return err
+			}
+			if flags.group != "" {
+				return a.consumeInGroup(cmd.Context(), flags, plan)
 			}
 			return a.consume(cmd.Context(), plan)
 		},
@@ -56,6 +65,7 @@ func (a *app) consumeCommand() *cobra.Command {
 	f.StringVar(&flags.until, "until", "", "where to end: a `POSITION`, a date, or \"1h ago\"; without, it goes on")
 	f.Int64VarP(&flags.count, "count", "n", 0, "end after this many records")
 	f.Int32SliceVarP(&flags.partitions, "partitions", "p", nil, "`NUMBERS` of partitions, with commas; all without")
+	f.StringVar(&flags.group, "group", "", "be a member of this consumer `GROUP`")
 	f.StringArrayVar(&flags.grep, "grep", nil,
 		"only records that match `k:REGEXP`, v:REGEXP or h:REGEXP; all that are given")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(recordio.Words(),
@@ -67,6 +77,7 @@ func (a *app) consumeCommand() *cobra.Command {
 type consumePlan struct {
 	topic      string
 	span       position.Range
+	fromGiven  bool  // where to begin was said, and not supposed
 	count      int64 // 0: no bound
 	partitions []int32
 	format     *recordio.Format
@@ -74,7 +85,7 @@ type consumePlan struct {
 }
 
 func (a *app) plan(cmd *cobra.Command, topic string, flags consumeFlags) (p consumePlan, err error) {
-	p = consumePlan{topic: topic, count: flags.count,
+	p = consumePlan{topic: topic, count: flags.count, fromGiven: flags.from != "",
 		partitions: slices.Compact(slices.Sorted(slices.Values(flags.partitions)))}
 	if cmd.Flags().Changed("count") && flags.count < 1 {
 		return p, failure.BadValue("--count", "%d is no number of records", flags.count)

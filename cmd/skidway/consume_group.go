@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skidway/skidway/client"
+	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/cmd/skidway/internal/position"
+)
+
+// groupCommitInterval is how often what was printed is committed.
+const groupCommitInterval = time.Second
+
+// groupReading is a consume as a member of a group.
+type groupReading struct {
+	app    *app
+	plan   consumePlan
+	name   string // of the group
+	client *client.Client
+	group  *client.GroupConsumer
+	out    *bufio.Writer
+	buf    []byte
+	ends   map[int32]int64 // of partitions that hold records at the start, with --until end; nil: it goes on
+	count  int64           // printed
+}
+
+// consumeInGroup reads as a member of a group until the plan or Ctrl-C ends it; then it commits and leaves.
+func (a *app) consumeInGroup(ctx context.Context, flags consumeFlags, plan consumePlan) error {
+	if err := checkGroupFlags(flags, plan); err != nil {
+		return err
+	}
+	short, cancel := a.bounded(ctx)
+	defer cancel()
+	j := &groupReading{app: a, plan: plan, name: flags.group, out: bufio.NewWriterSize(a.out, 64<<10)}
+	c, err := a.connectData(short, client.Hooks{OnSkip: (&consuming{app: a}).skipped})
+	if err != nil {
+		return err
+	}
+	defer a.close(c)
+	j.client = c
+	if err := j.begin(short); err != nil {
+		return a.suggestTopic(short, c, err)
+	}
+	err = j.run(ctx)
+	bye, stop := context.WithTimeout(context.Background(), a.timeout)
+	defer stop()
+	if cerr := j.group.Close(bye); err == nil || errors.Is(err, errInterrupted) {
+		err = errors.Join(cerr, err)
+	}
+	return quietPipe(err)
+}
+
+// checkGroupFlags refuses what a member cannot choose.
+func checkGroupFlags(flags consumeFlags, plan consumePlan) error {
+	switch {
+	case len(flags.partitions) > 0:
+		return failure.Usage("--group and -p: the group decides which partitions a member reads")
+	case flags.offset != "":
+		return failure.Usage("--group and -o: a member begins where the group is").
+			WithHint("move the group with  skidway group seek %s --to %s", flags.group, flags.offset)
+	case flags.from != "" && plan.span.From.Kind != position.Start && plan.span.From.Kind != position.End:
+		return failure.BadValue("--from", "%q: with --group it is start or end, for partitions without a committed offset",
+			flags.from).WithHint("move the group with  skidway group seek %s --to %s", flags.group, flags.from)
+	case plan.span.Until.Kind != position.None && plan.span.Until.Kind != position.End:
+		return failure.BadValue("--until", "%q: with --group it is end", flags.until)
+	}
+	return nil
+}
+
+// begin joins the group.
+func (j *groupReading) begin(ctx context.Context) error {
+	places, err := locate(ctx, j.client, j.plan.topic, nil, position.Position{}) // a topic that is not there is told
+	if err != nil {
+		return err
+	}
+	if j.plan.span.Until.Kind == position.End {
+		j.ends = make(map[int32]int64)
+		for _, pl := range places {
+			if pl.end > pl.start {
+				j.ends[pl.index] = pl.end
+			}
+		}
+	}
+	o := client.GroupOptions{CommitInterval: groupCommitInterval}
+	o.Consumer.OutOfRange = client.OutOfRangeNearest
+	if j.plan.span.From.Kind == position.End && j.ends == nil && j.plan.fromGiven {
+		o.NoOffset = client.NoOffsetEnd
+	}
+	j.group, err = client.JoinGroup(ctx, j.client, j.name, []string{j.plan.topic}, o)
+	return err
+}
+
+// groupPoll is how long one Poll waits, so that the end is seen when no records come.
+const groupPoll = 250 * time.Millisecond
+
+// run prints records until the plan ends it.
+func (j *groupReading) run(ctx context.Context) error {
+	for {
+		poll, cancel := context.WithTimeout(ctx, groupPoll)
+		records, err := j.group.Poll(poll)
+		cancel()
+		if ctx.Err() != nil {
+			return errors.Join(j.out.Flush(), context.Cause(ctx))
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		done, err := j.print(records)
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 && j.ends != nil {
+			if done, err = j.atEnd(ctx); err != nil {
+				return err
+			}
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// print writes records out before it marks them: what was not written is not committed.
+func (j *groupReading) print(records []client.Record) (done bool, err error) {
+	n := len(records)
+	for i := range records {
+		if !j.plan.filter.Keep(&records[i]) {
+			continue
+		}
+		j.buf = j.plan.format.Append(j.buf[:0], &records[i])
+		if _, err := j.out.Write(j.buf); err != nil {
+			return false, err
+		}
+		if j.count++; j.count == j.plan.count {
+			n, done = i+1, true
+			break
+		}
+	}
+	if err := j.out.Flush(); err != nil {
+		return false, err
+	}
+	for i := range n {
+		j.group.Mark(records[i])
+	}
+	return done, nil
+}
+
+// atEnd tells whether the group has committed all that was there at the start: what this member has read, it commits
+// first; what others read, they do.
+func (j *groupReading) atEnd(ctx context.Context) (bool, error) {
+	if err := j.group.Commit(ctx); err != nil {
+		return false, fmt.Errorf("committing: %w", err)
+	}
+	committed, err := committedOf(ctx, client.NewAdmin(j.client), j.name)
+	if err != nil {
+		return false, err
+	}
+	for partition, end := range j.ends {
+		o, ok := committed[placeKey{j.plan.topic, partition}]
+		if !ok || max(o.Start, o.Offset.Offset) < end { // retention may have passed what is committed
+			return false, nil
+		}
+	}
+	return true, nil
+}
