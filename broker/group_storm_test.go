@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,4 +84,42 @@ func TestH17Storm(t *testing.T) {
 	for _, c := range rest {
 		require.Len(t, c.owned, 1, c.id)
 	}
+}
+
+// A thousand members share a thousand partitions: they settle, with one each.
+func TestThousandMembersSettle(t *testing.T) {
+	const members, partitions = 1000, 1000
+	n := startNode(t, func(c *Config) { c.Groups.SessionTimeout = 5 * time.Minute })
+	n.create("orders", partitions)
+	all := make([]*consumer, members)
+	for i := range all {
+		all[i] = n.consumer("g", fmt.Sprintf("m%04d", i))
+	}
+	begun := time.Now()
+	each := func(f func(c *consumer) error) {
+		var running sync.WaitGroup
+		for _, c := range all {
+			running.Go(func() {
+				if err := f(c); err != nil {
+					t.Errorf("%s: %v", c.id, err)
+				}
+			})
+		}
+		running.Wait()
+	}
+	each(func(c *consumer) error { return c.join("orders") })
+	for n.describe("g").State != "stable" && !t.Failed() {
+		each(func(c *consumer) error { return c.beat(nil) })
+	}
+	each(func(c *consumer) error { return c.beat(nil) })
+	t.Logf("settled in %v, all at once and each with two heartbeats or more", time.Since(begun).Round(time.Millisecond))
+	owner := map[group.Partition]string{}
+	for _, c := range all {
+		require.Len(t, c.owned, 1, c.id)
+		for at := range c.owned {
+			require.Empty(t, owner[at])
+			owner[at] = c.id
+		}
+	}
+	require.Len(t, owner, partitions)
 }

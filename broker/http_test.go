@@ -75,6 +75,32 @@ func TestMetricsSurviveDeletion(t *testing.T) {
 	require.NotContains(t, page, `topic="orders"`)
 }
 
+// How far a group is behind, in records and in seconds, and what became of its commits.
+func TestMetricsOfGroups(t *testing.T) {
+	n := startNode(t, withHTTP)
+	id := n.create("orders", 2)
+	n.append(id, 0, "a", "b", "c")
+	c := n.consumer("g", "m")
+	c.mustJoin("orders")
+	settleGroup(t, c)
+	require.Nil(t, n.commit("g", c, id, 0, 1))
+	requireCode(t, wire.CodeMemberFenced, n.commit("g", &consumer{id: "m", epoch: 99}, id, 0, 2))
+	page := n.get("/metrics", 200)
+	for _, line := range []string{
+		`skidway_group_lag_records{group="g",topic="orders"} 2`, `skidway_groups{state="stable"} 1`, "skidway_group_members 1",
+		`skidway_group_rebalances_total{reason="member joined"} 1`, `skidway_group_commits_total{result="ok"} 1`,
+		`skidway_group_commits_total{result="member_fenced"} 1`, "skidway_group_commit_duration_seconds_count 1",
+	} {
+		require.Contains(t, page, line)
+	}
+	require.Contains(t, page, `skidway_group_lag_seconds{group="g",topic="orders"} `)
+	require.Nil(t, n.commit("g", c, id, 0, 3))
+	require.Contains(t, n.get("/metrics", 200), `skidway_group_lag_records{group="g",topic="orders"} 0`)
+	problems, err := testutil.GatherAndLint(n.met.registry)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
 // I-20: the number of series does not grow with the number of topics.
 func TestMetricsTopicSeriesAreBoundedI20(t *testing.T) {
 	n := startNode(t)

@@ -17,6 +17,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(brokerDirEnv); dir != "" { // this process is a broker that a test has started
+		if err := runBroker(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if address := os.Getenv(memberEnv); address != "" { // this process is a member that a test has started
 		if err := runMember(address); err != nil {
 			fmt.Fprintln(os.Stderr, err)
