@@ -9,11 +9,29 @@ import (
 // maxSteps is how many open loops a search takes after the closed one.
 const maxSteps = 6
 
+// Search says what Max looks for.
+type Search struct {
+	Limit time.Duration          // of the p99
+	Step  func(*Result, Verdict) // is told each run
+}
+
+// Verdict is what a run of a search showed.
+type Verdict int8
+
+// The verdicts.
+const (
+	ClosedLoop Verdict = iota // the most that the broker takes, whatever the latency
+	KeptUp
+	TooMuch
+)
+
+// String is the verdict in words.
+func (v Verdict) String() string { return [...]string{"closed loop", "kept up with", "too much"}[v] }
+
 // Max searches the highest rate, in records a second, that the broker keeps up with: the load as a closed loop tells
-// the most that it takes, and halving the distance what it takes with a p99 of at most limit. Each step is a run of
-// its own; step is called with each, and whether it kept up. The error is that of a run, or says that no rate did.
-func Max(ctx context.Context, d Driver, l Load, limit time.Duration, o Options,
-	step func(*Result, bool)) (rate float64, err error) {
+// the most that it takes, and halving the distance what it takes within the limit. Each step is a run of its own. The
+// error is that of a run, or says that no rate did.
+func Max(ctx context.Context, d Driver, l Load, s Search, o Options) (rate float64, err error) {
 	l.Rate = 0
 	closed, err := Run(ctx, d, l, o)
 	if err != nil {
@@ -22,7 +40,7 @@ func Max(ctx context.Context, d Driver, l Load, limit time.Duration, o Options,
 	if closed.Produce == nil {
 		return 0, fmt.Errorf("bench: the load: mode %q has no rate to be searched", l.Mode)
 	}
-	step(closed, false)
+	s.Step(closed, ClosedLoop)
 	low, high := 0.0, closed.Produce.PerSecond
 	for range maxSteps {
 		l.Rate = (low + high) / 2
@@ -30,16 +48,16 @@ func Max(ctx context.Context, d Driver, l Load, limit time.Duration, o Options,
 		if err != nil {
 			return 0, err
 		}
-		ok := r.sustained(limit)
-		step(r, ok)
-		if ok {
+		if r.sustained(s.Limit) {
 			low = l.Rate
+			s.Step(r, KeptUp)
 		} else {
 			high = l.Rate
+			s.Step(r, TooMuch)
 		}
 	}
 	if low == 0 {
-		return 0, fmt.Errorf("bench: no rate down to %.0f records a second had a p99 within %v", high, limit)
+		return 0, fmt.Errorf("bench: no rate down to %.0f records a second had a p99 within %v", high, s.Limit)
 	}
 	return low, nil
 }

@@ -36,13 +36,22 @@ type plotView struct {
 }
 
 // plotTemplate draws it; it needs nothing from outside.
-const plotTemplate = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" font-family="system-ui,sans-serif" font-size="12">
+const plotTemplate = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}"
+ font-family="system-ui,sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/><text x="8" y="18" font-weight="600">{{.Title}}</text>
-{{$h := .Height}}{{range .Rows}}{{if .Shade}}<rect x="0" y="{{.Y}}" width="100%" height="22" fill="#f4f4f4"/>{{end}}{{end}}
-{{range .Ticks}}<line x1="{{.At}}" x2="{{.At}}" y1="34" y2="{{$h}}" stroke="#ddd"/><text x="{{.At}}" y="30" text-anchor="middle" fill="#666" font-size="10">{{.Text}}</text>{{end}}
-<line x1="{{.One}}" x2="{{.One}}" y1="34" y2="{{.Height}}" stroke="#444"/>
-{{range .Rows}}<text x="8" y="{{.Y}}" dy="15">{{.Name}}</text>{{range .Dots}}<line x1="{{.Low}}" x2="{{.High}}" y1="{{.Y}}" y2="{{.Y}}" stroke="{{.Colour}}" stroke-width="3" stroke-opacity=".45"/><circle cx="{{.At}}" cy="{{.Y}}" r="4" fill="{{.Colour}}"/><text x="{{.High}}" y="{{.Y}}" dx="7" dy="4" font-size="10" fill="{{.Colour}}">{{.Text}}</text>{{end}}
-{{end}}</svg>
+{{$h := .Height}}{{range .Rows}}{{if .Shade -}}
+<rect x="0" y="{{.Y}}" width="100%" height="22" fill="#f4f4f4"/>
+{{end}}{{end}}{{range .Ticks -}}
+<line x1="{{.At}}" x2="{{.At}}" y1="34" y2="{{$h}}" stroke="#ddd"/>
+<text x="{{.At}}" y="30" text-anchor="middle" fill="#666" font-size="10">{{.Text}}</text>
+{{end}}<line x1="{{.One}}" x2="{{.One}}" y1="34" y2="{{.Height}}" stroke="#444"/>
+{{range .Rows}}<text x="8" y="{{.Y}}" dy="15">{{.Name}}</text>
+{{range .Dots -}}
+<line x1="{{.Low}}" x2="{{.High}}" y1="{{.Y}}" y2="{{.Y}}" stroke="{{.Colour}}" stroke-width="3"
+ stroke-opacity=".45"/>
+<circle cx="{{.At}}" cy="{{.Y}}" r="4" fill="{{.Colour}}"/>
+<text x="{{.High}}" y="{{.Y}}" dx="7" dy="4" font-size="10" fill="{{.Colour}}">{{.Text}}</text>
+{{end}}{{end}}</svg>
 `
 
 // WriteRatioPlot draws, for each load, how the throughput of the last column compares with that of each other one, with

@@ -59,9 +59,10 @@ type Tick struct {
 	Phase    string  `json:"phase"`
 	Produced float64 `json:"produced_per_second"`
 	Consumed float64 `json:"consumed_per_second"`
-	CaughtUp float64 `json:"caught_up_per_second,omitempty"` // records that the clients of CatchUp read
-	Backlog  int64   `json:"backlog"`                        // sent and not answered; when records are read meanwhile: answered and not received
-	P50      int64   `json:"p50_us"`                         // of what matters: end to end if it is measured, else of producing
+	// CaughtUp is what the clients of Load.CatchUp read, in records a second.
+	CaughtUp float64 `json:"caught_up_per_second,omitempty"`
+	Backlog  int64   `json:"backlog"` // sent and not answered; when records are read meanwhile: answered and not received
+	P50      int64   `json:"p50_us"`  // of what matters: end to end if it is measured, else of producing
 	P99      int64   `json:"p99_us"`
 	P999     int64   `json:"p99_9_us"`
 	Max      int64   `json:"max_us"`
@@ -69,7 +70,8 @@ type Tick struct {
 	RSS      int64   `json:"broker_rss_bytes"`
 	Written  float64 `json:"broker_disk_written_per_second"`
 	Files    int64   `json:"broker_open_files"`
-	Stored   int64   `json:"broker_stored_bytes,omitempty"` // what the store's files take of the disk; 0: unknown
+	// Stored is what the store's files take of the disk; 0: unknown.
+	Stored int64 `json:"broker_stored_bytes,omitempty"`
 }
 
 // The phases of a run.

@@ -109,5 +109,6 @@ func trendOf(name string, ticks []Tick, of func(*Tick) float64) (Trend, bool) {
 	}
 	const t95 = 2.05 // Student's t for trendPoints-2 degrees of freedom
 	off := t95 * math.Sqrt(rest/(trendPoints-2)/xx)
-	return Trend{Name: name, Mean: mean, Change: slope * trendPoints / mean, Error: off * trendPoints / math.Abs(mean)}, true
+	t := Trend{Name: name, Mean: mean, Change: slope * trendPoints / mean, Error: off * trendPoints / math.Abs(mean)}
+	return t, true
 }

@@ -87,7 +87,8 @@ func TestMetricsOfGroups(t *testing.T) {
 	requireCode(t, wire.CodeMemberFenced, n.commit("g", &consumer{id: "m", epoch: 99}, id, 0, 2))
 	page := n.get("/metrics", 200)
 	for _, line := range []string{
-		`skidway_group_lag_records{group="g",topic="orders"} 2`, `skidway_groups{state="stable"} 1`, "skidway_group_members 1",
+		`skidway_group_lag_records{group="g",topic="orders"} 2`, `skidway_groups{state="stable"} 1`,
+		"skidway_group_members 1",
 		`skidway_group_rebalances_total{reason="member joined"} 1`, `skidway_group_commits_total{result="ok"} 1`,
 		`skidway_group_commits_total{result="member_fenced"} 1`, "skidway_group_commit_duration_seconds_count 1",
 	} {

@@ -6,10 +6,10 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
-// Admin manages topics and consumer groups, and asks about the cluster. Its methods are thin: they take and return the structs of package
-// wire. An error of the call is an *Error; an error of one topic or partition stands in its result. A call is
-// repeated, within Options.RequestTimeout, while no broker can be reached and as long as it has had no effect. Safe
-// for concurrent use.
+// Admin manages topics and consumer groups, and asks about the cluster. Its methods are thin: most take and return the
+// structs of package wire. An error of the call is an *Error; an error of one topic or partition stands in its result.
+// A call is repeated, within Options.RequestTimeout, while no broker can be reached and as long as it has had no
+// effect. Safe for concurrent use.
 type Admin struct{ c *Client }
 
 // NewAdmin makes an Admin of a Client, whose connection it uses.

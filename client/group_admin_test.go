@@ -43,7 +43,8 @@ func TestAdminOfGroups(t *testing.T) {
 	require.EqualValues(t, -1, list[0].Offset.Offset, "it was asked for, and has nothing committed")
 	require.Equal(t, ends[0].Offset, list[0].Lag(), "all of its records")
 	one := list[1]
-	require.Equal(t, client.Offset{Topic: "orders", Partition: 1, Offset: 1, LeaderEpoch: -1, Metadata: "note"}, one.Offset)
+	require.Equal(t, client.Offset{Topic: "orders", Partition: 1, Offset: 1, LeaderEpoch: -1, Metadata: "note"},
+		one.Offset)
 	require.Equal(t, ends[1].Offset-1, one.Lag())
 	require.GreaterOrEqual(t, one.UnreadSinceMs, before)
 	require.GreaterOrEqual(t, one.CommittedMs, before)

@@ -79,19 +79,16 @@ func (a *app) benchMax(ctx context.Context, l bench.Load, limit time.Duration, f
 	}
 	defer d.Close()
 	o := bench.Options{Probe: bench.Probe{PID: flags.pid, Metrics: flags.metrics}, Version: readBuild().version}
-	rate, err := bench.Max(ctx, d, l, limit, o, func(r *bench.Result, ok bool) {
-		what := "closed loop"
-		if r.Load.Rate > 0 {
-			what = map[bool]string{true: "kept up with", false: "too much"}[ok]
-		}
+	step := func(r *bench.Result, v bench.Verdict) {
 		p99 := int64(0)
 		for _, f := range []*bench.Flow{r.Produce, r.Consume} {
 			if f != nil && f.Latency != nil {
 				p99 = f.Latency.P99
 			}
 		}
-		_, _ = fmt.Fprintf(a.errOut, "%9.0f records/s  p99 %-8s %s\n", r.Produce.PerSecond, bench.FormatLatency(p99), what)
-	})
+		_, _ = fmt.Fprintf(a.errOut, "%9.0f records/s  p99 %-8s %s\n", r.Produce.PerSecond, bench.FormatLatency(p99), v)
+	}
+	rate, err := bench.Max(ctx, d, l, bench.Search{Limit: limit, Step: step}, o)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ func (a *app) groupCommand() *cobra.Command {
   skidway group describe billing
   skidway group seek billing --topic orders --to @-1h --dry-run
   skidway group explain billing`,
-		Long: "What consumer groups are doing, how far behind they are, and how to move them. A group begins with its first\n" +
-			"member or commit:  skidway consume TOPIC --group NAME.",
+		Long: "What consumer groups are doing, how far behind they are, and how to move them. A group begins with its\n" +
+			"first member or commit:  skidway consume TOPIC --group NAME.",
 	}
 	cmd.AddCommand(a.groupListCommand(), a.groupDescribeCommand(), a.groupSeekCommand(), a.groupDeleteCommand(),
 		a.groupExportCommand(), a.groupImportCommand(), a.groupExplainCommand())
@@ -93,8 +93,9 @@ func (a *app) groupExplainCommand() *cobra.Command {
 		Short: "Tell why a consumer group was rebalanced lately",
 		Example: "  skidway group explain billing\n" +
 			"  skidway group explain billing --format json",
-		Long: "The last rebalances, the newest last: when, in which epoch, why, about whom, how many changes were gathered\n" +
-			"in it, how many partitions went from one member to another, and how long it took until all was settled.",
+		Long: "The last rebalances, the newest last: when, in which epoch, why, about whom, how many changes were\n" +
+			"gathered in it, how many partitions went from one member to another, and how long it took until all\n" +
+			"was settled.",
 		Args:              exactly(1, "the name of a GROUP"),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,8 +146,9 @@ func (a *app) groupDeleteCommand() *cobra.Command {
 		Short: "Delete a consumer group, or what it committed for a topic",
 		Example: "  skidway group delete billing\n" +
 			"  skidway group delete billing --topic orders --yes",
-		Long: "Delete a consumer group that has no members, with all that it committed; or, with --topic, what it committed\n" +
-			"for a topic that no member subscribes to. On a terminal it asks for the name; elsewhere it needs --yes.",
+		Long: "Delete a consumer group that has no members, with all that it committed; or, with --topic, what it\n" +
+			"committed for a topic that no member subscribes to. On a terminal it asks for the name; elsewhere it\n" +
+			"needs --yes.",
 		Args:              exactly(1, "the name of a GROUP"),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
