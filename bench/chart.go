@@ -20,6 +20,7 @@ type chart struct {
 	Lines         []drawn
 	Up, Along     []mark // of the axes
 	Shades        []shade
+	Filled        bool // something in it is not 0
 }
 
 // drawn is a line that has its place.
@@ -92,14 +93,15 @@ func layout(title string, lines []line, maxX float64) (chart, func(float64) floa
 			maxY = max(maxY, p.y)
 		}
 	}
-	if maxY == 0 {
+	filled := maxY > 0
+	if !filled {
 		maxY = 1
 	}
 	step := niceStep(maxY / 4)
 	maxY = math.Ceil(maxY/step) * step
 	across := func(x float64) float64 { return chartLeft + x/maxX*(chartWidth-chartLeft-chartRight) }
 	up := func(y float64) float64 { return chartTop + (1-y/maxY)*(chartHeight-chartTop-chartBottom) }
-	c := chart{Title: title}
+	c := chart{Title: title, Filled: filled}
 	for y := 0.0; y <= maxY*1.001; y += step {
 		c.Up = append(c.Up, mark{up(y), number(y)})
 	}

@@ -108,7 +108,7 @@ func newSection(n int, r *Result) (section, error) {
 		}
 		return l
 	}
-	s.Charts = []chart{
+	s.Charts = filled(
 		newChart("records a second", r, pick("produced", func(t *Tick) float64 { return t.Produced }),
 			pick("consumed", func(t *Tick) float64 { return t.Consumed }),
 			pick("caught up", func(t *Tick) float64 { return t.CaughtUp })),
@@ -116,19 +116,28 @@ func newSection(n int, r *Result) (section, error) {
 			pick("p99", func(t *Tick) float64 { return float64(t.P99) / 1000 }),
 			pick("p99.9", func(t *Tick) float64 { return float64(t.P999) / 1000 }),
 			pick("max", func(t *Tick) float64 { return float64(t.Max) / 1000 })),
-		newChart("backlog, records", r, pick("backlog", func(t *Tick) float64 { return float64(t.Backlog) })),
-	}
+		newChart("backlog, records", r, pick("backlog", func(t *Tick) float64 { return float64(t.Backlog) })))
 	if r.Broker != nil {
-		s.Charts = append(s.Charts,
+		s.Charts = append(s.Charts, filled(
 			newChart("broker's CPU, cores", r, pick("CPU", func(t *Tick) float64 { return t.CPU })),
 			newChart("broker's memory, MiB", r, pick("resident", func(t *Tick) float64 { return float64(t.RSS) / (1 << 20) })),
 			newChart("broker's disk, MB/s", r, pick("written", func(t *Tick) float64 { return t.Written / 1e6 })),
 			newChart("bytes written to disk a byte produced", r,
 				pick("ratio", func(t *Tick) float64 { return min(t.amplification(r.Load.Size), 10) })),
 			newChart("disk space, MiB", r, pick("taken", func(t *Tick) float64 { return float64(t.Stored) / (1 << 20) })),
-			newChart("broker's open files", r, pick("files", func(t *Tick) float64 { return float64(t.Files) })))
+			newChart("broker's open files", r, pick("files", func(t *Tick) float64 { return float64(t.Files) })))...)
 	}
 	return s, nil
+}
+
+// filled leaves out charts of what was not measured: all is 0.
+func filled(charts ...chart) (out []chart) {
+	for _, c := range charts {
+		if c.Filled {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func orNone(s string) string {

@@ -34,7 +34,7 @@ func shown(t *testing.T, driver string) *Result {
 	}
 	for i, phase := range []string{PhaseWarmUp, PhaseMeasuring, PhaseMeasuring, PhaseMeasuring, PhaseDraining} {
 		r.Timeline = append(r.Timeline, Tick{At: float64(i + 1), Phase: phase, Produced: 1000, Consumed: 900, P99: 20_000,
-			Max: 30_000})
+			Max: 30_000, CaughtUp: 500, Backlog: 3, CPU: 0.5, RSS: 64 << 20, Written: 2 << 20, Files: 20, Stored: 1 << 30})
 	}
 	return r
 }
@@ -52,6 +52,18 @@ func TestWriteReport(t *testing.T) {
 	require.Equal(t, 1+2*9, strings.Count(text, "<svg "), "the percentiles of all, and nine charts each")
 	require.Equal(t, 2+2*(3+4+1+1+1+1+1+1+1), strings.Count(text, "<path "))
 	require.Contains(t, text, "skidway 0.1 at 127.0.0.1:1, fsync=batch")
+}
+
+// What was not measured has no chart.
+func TestWriteReportLeavesOutWhatIsUnknown(t *testing.T) {
+	r := shown(t, "kafka")
+	for i := range r.Timeline {
+		r.Timeline[i].Stored, r.Timeline[i].Backlog = 0, 0
+	}
+	var page strings.Builder
+	require.NoError(t, WriteReport(&page, []*Result{r}))
+	require.Equal(t, 1+9-2, strings.Count(page.String(), "<svg "))
+	require.NotContains(t, page.String(), "disk space")
 }
 
 func TestWriteReportOfNothing(t *testing.T) {
