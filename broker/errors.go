@@ -56,7 +56,7 @@ var classes = []struct {
 	{group.ErrStaleMemberEpoch, wire.CodeStaleMemberEpoch},
 	{group.ErrUnreleasedInstance, wire.CodeInstanceInUse},
 	{group.ErrGroupFull, wire.CodeGroupFull},
-	{group.ErrGroupDead, wire.CodeUnknownGroup},
+	{group.ErrGroupDead, wire.CodeGroupUnavailable}, // it is being deleted: before long there is none
 	{group.ErrInvalidRegex, wire.CodeInvalidPattern},
 	{group.ErrUnsupportedAssignor, wire.CodeUnknownAssignor},
 	{group.ErrInvalidRequest, wire.CodeInvalidArgument},

@@ -121,10 +121,22 @@ func (c *coordinator) all() []*hostedGroup {
 // storeTimeout bounds one read or write of the metadata store.
 const storeTimeout = 10 * time.Second
 
-// load reads a group from the metadata store, or creates it. Concurrent callers share one load.
+// load reads a group from the metadata store, or creates it. Concurrent callers share one load, for each raises the
+// version of the group's node.
 func (c *coordinator) load(ctx context.Context, id string, missing whenMissing) (*hostedGroup, error) {
-	key := fmt.Sprint(missing, id)
-	found := c.loads.DoChan(key, func() (any, error) {
+	for {
+		h, shared, err := c.loadOnce(ctx, id, missing)
+		if err != nil && shared && missing == createMissing && wireError(err).Code == wire.CodeUnknownGroup {
+			continue // it was another one's load, who would not create it
+		}
+		return h, err
+	}
+}
+
+func (c *coordinator) loadOnce(
+	ctx context.Context, id string, missing whenMissing,
+) (_ *hostedGroup, shared bool, _ error) {
+	found := c.loads.DoChan(id, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 		defer cancel()
 		if h := c.loaded(id); h != nil {
@@ -137,16 +149,17 @@ func (c *coordinator) load(ctx context.Context, id string, missing whenMissing) 
 		if err != nil {
 			return nil, c.loadError(id, err)
 		}
-		return c.adopt(h), nil
+		c.adopt(h)
+		return h, nil
 	})
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, false, ctx.Err()
 	case r := <-found:
 		if r.Err != nil {
-			return nil, r.Err
+			return nil, r.Shared, r.Err
 		}
-		return r.Val.(*hostedGroup), nil
+		return r.Val.(*hostedGroup), r.Shared, nil
 	}
 }
 
@@ -167,19 +180,13 @@ func (c *coordinator) loadError(id string, err error) error {
 	return wire.Errorf(wire.CodeGroupUnavailable, "group %q cannot be read now: %v", id, err)
 }
 
-// adopt makes a group one that this broker runs. If another one of the same id was faster, that one counts.
-func (c *coordinator) adopt(h *hostedGroup) *hostedGroup {
+// adopt makes a group one that this broker runs. Only a load does, one at a time for each id.
+func (c *coordinator) adopt(h *hostedGroup) {
 	h.mu.Lock()
 	c.mu.Lock()
-	if other := c.groups[h.id]; other != nil {
-		c.mu.Unlock()
-		h.mu.Unlock()
-		return other
-	}
 	c.groups[h.id] = h
 	c.mu.Unlock()
 	h.leave()
-	return h
 }
 
 // drop forgets a group that is lost or deleted. Called with h.mu held.

@@ -150,3 +150,46 @@ func TestCommitWhileTheStoreIsAway(t *testing.T) {
 	require.EqualValues(t, 3, n.committed("g", id, 0))
 	require.Nil(t, n.commit("g", nil, id, 0, 10), "it is read anew")
 }
+
+// A group is deleted while a commit is being written: the commit is answered, then the group goes with it.
+func TestDeleteGroupDuringACommit(t *testing.T) {
+	store := &faultyStore{}
+	n := startNode(t, func(c *Config) {
+		c.knobs.meta = func(real metadata.Store) metadata.Store {
+			store.Store = real
+			return store
+		}
+	})
+	id := n.create("orders", 1)
+	require.Nil(t, n.commit("g", nil, id, 0, 1))
+	writing, goOn := make(chan struct{}), make(chan struct{})
+	store.fail(func([]metadata.Op) (bool, error) {
+		store.fail(nil)
+		close(writing)
+		<-goOn
+		return true, nil
+	})
+	committed := make(chan *wire.Error, 1)
+	go func() { committed <- n.commit("g", nil, id, 0, 2) }()
+	<-writing
+	deleted := make(chan error, 1)
+	other := n.dial()
+	go func() {
+		r, err := other.Do(context.Background(), &wire.DeleteGroupsRequest{Groups: []string{"g"}})
+		if err == nil && r.(*wire.DeleteGroupsResponse).Groups[0].Error != nil {
+			err = r.(*wire.DeleteGroupsResponse).Groups[0].Error
+		}
+		deleted <- err
+	}()
+	require.Eventually(t, func() bool {
+		h := n.groups.loaded("g")
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.state.State() == group.Dead
+	}, 20*time.Second, time.Millisecond)
+	close(goOn)
+	require.Nil(t, <-committed)
+	require.NoError(t, <-deleted)
+	_, err := n.meta.Get(t.Context(), group.Path("g"))
+	require.ErrorIs(t, err, metadata.ErrNoNode)
+}

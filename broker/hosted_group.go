@@ -116,7 +116,7 @@ func (h *hostedGroup) write() {
 	h.book.Apply(w.fold)
 	h.saved, h.flying = m.version, nil
 	close(w.done)
-	if h.state.State() == group.Dead {
+	if m.last {
 		h.lose(wire.Errorf(wire.CodeUnknownGroup, "group %q was deleted", h.id))
 	}
 	h.leave()
@@ -143,19 +143,21 @@ func (h *hostedGroup) lose(err error) {
 type multis struct {
 	runs    [][]metadata.Op
 	version int32 // of the group's node after them
+	last    bool  // they delete the group
 }
 
 // multis makes the requests of the changes so far. Each is guarded by the version of the group's node, so that a
 // deposed coordinator can write nothing. Called with mu held.
 func (h *hostedGroup) multis(w *groupWrite) multis {
+	m := multis{version: h.saved}
 	list := h.state.Changes()
 	offsets := h.book.Changes(w.fold)
 	if h.state.State() == group.Dead {
 		list = append(offsets, list...) // the parents go last
+		m.last = true
 	} else {
 		list = append(list, offsets...)
 	}
-	m := multis{version: h.saved}
 	for _, run := range group.Split(h.id, list) {
 		ops := make([]metadata.Op, 0, len(run)+1)
 		guarded := false
