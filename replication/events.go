@@ -1,0 +1,248 @@
+package replication
+
+// Event is something that happened to a replica. The concrete types are below.
+type Event interface{ event() }
+
+// Registered says that the broker has a new registration (section 3 of the design).
+type Registered struct{ BrokerEpoch int32 }
+
+// Fenced says that the broker's registration is over: it leads and follows nothing.
+type Fenced struct{}
+
+// Suspected says whether the broker lost touch with the metadata store (section 9).
+type Suspected struct{ Suspect bool }
+
+// StateRead is the partition's node as it was read. A wake-up carries nothing (R4).
+type StateRead struct {
+	State   State
+	Version int32
+}
+
+// Promised says that a Promise is durable, and where the log ended when it was applied.
+type Promised struct {
+	Generation uint64
+	End        int64
+	History    History
+}
+
+// Applied says that the log can be read up to End.
+type Applied struct {
+	Generation uint64
+	End        int64
+}
+
+// Synced says that the log is durable up to End (R1).
+type Synced struct {
+	Generation uint64
+	End        int64
+}
+
+// Cut says that a Truncate or Reset is durable.
+type Cut struct {
+	Generation uint64
+	End        int64
+	History    History
+}
+
+// Produce asks a leader to append records.
+type Produce struct {
+	ID        uint64 // of the request
+	Batch     []byte // opaque
+	Records   int64
+	All       bool  // acks=all; else acks=1
+	Duplicate int64 // the end of the first copy, if the log holds one; else 0
+}
+
+// Written is the outcome of a WriteState.
+type Written struct {
+	Seq     int64
+	Outcome Outcome
+}
+
+// Received is a message of a peer.
+type Received struct {
+	From    int32
+	Message Message
+}
+
+// Disconnected says that streams with the peer are over.
+type Disconnected struct{ Broker int32 }
+
+// Shipped says how far a Ship read the log.
+type Shipped struct {
+	To     int32
+	Stream uint64
+	End    int64
+}
+
+// Barrier asks whether this replica still leads: answered once every member of the
+// ISR said so after the request.
+type Barrier struct{ ID uint64 }
+
+// Trimmed says that retention moved the starts of a leader's log.
+type Trimmed struct{ LogStart, DataStart int64 }
+
+// Damaged says that the log cannot be trusted any more. Durable before it is said.
+type Damaged struct{}
+
+// Tick lets time pass. Only a replica that is not Idle needs it.
+type Tick struct{}
+
+func (Registered) event()   {}
+func (Fenced) event()       {}
+func (Suspected) event()    {}
+func (StateRead) event()    {}
+func (Promised) event()     {}
+func (Applied) event()      {}
+func (Synced) event()       {}
+func (Cut) event()          {}
+func (Produce) event()      {}
+func (Written) event()      {}
+func (Received) event()     {}
+func (Disconnected) event() {}
+func (Shipped) event()      {}
+func (Barrier) event()      {}
+func (Trimmed) event()      {}
+func (Damaged) event()      {}
+func (Tick) event()         {}
+
+// Outcome is how a conditional write ended.
+type Outcome int8
+
+// The outcomes. All but OutcomeUnknown are definite.
+const (
+	OutcomeOK          Outcome = iota + 1
+	OutcomeBadVersion          // the partition has another version
+	OutcomeCheckFailed         // a follower's registration is another one, nothing was written
+	OutcomeFenced              // this broker's own registration is over
+	OutcomeUnknown             // may have been, or may yet be, applied (R5)
+)
+
+// Effect is something that the caller has to do. The concrete types are below.
+type Effect interface{ effect() }
+
+// Promise is to make the epoch durable, and with Lead its start in the history. Items
+// of older generations that are not applied yet are dropped. Answered by Promised.
+type Promise struct {
+	Epoch      int32
+	Generation uint64
+	Lead       bool
+}
+
+// Append is to queue batches at the log's end. Answered by Applied and Synced.
+type Append struct {
+	Generation uint64
+	Batches    []Batch
+}
+
+// Truncate is to cut the log's end at To. Answered by Cut.
+type Truncate struct {
+	Generation uint64
+	To         int64
+}
+
+// Reset is to empty the log and let it begin at DataStart. Answered by Cut.
+type Reset struct {
+	Generation          uint64
+	DataStart, LogStart int64
+	History             History
+}
+
+// Send is to give a message to a peer.
+type Send struct {
+	To      int32
+	Message Message
+}
+
+// Ship is to read the log from Base on and to send a Data; answered by Shipped. What is
+// read is bounded by the link's credit.
+type Ship struct {
+	To       int32
+	Stream   uint64
+	Epoch    int32
+	Base     int64
+	Previous int32
+	HW       int64
+	LogStart int64
+	End      int64
+}
+
+// Reply answers a Produce.
+type Reply struct {
+	ID     uint64
+	Result Result
+	End    int64 // the offset behind the records
+}
+
+// BarrierReply answers a Barrier: whether this replica led when it was asked.
+type BarrierReply struct {
+	ID uint64
+	OK bool
+}
+
+// WriteState is to write the partition's node if it has the version, this broker's
+// registration is still its own, and each follower that Checks names is registered
+// with that broker epoch and not draining. Answered by Written.
+type WriteState struct {
+	Seq     int64
+	State   State
+	Version int32
+	Checks  []Check
+}
+
+// Check names a registration.
+type Check struct{ Broker, BrokerEpoch int32 }
+
+// ReadState is to read the partition's node; answered by StateRead.
+type ReadState struct{}
+
+// Remove is to delete the local data if the newest state still does not list the broker.
+type Remove struct{ Version int32 }
+
+// Alarm reports what an operator has to look at.
+type Alarm struct {
+	Reason AlarmReason
+	Broker int32
+}
+
+func (Promise) effect()      {}
+func (Append) effect()       {}
+func (Truncate) effect()     {}
+func (Reset) effect()        {}
+func (Send) effect()         {}
+func (Ship) effect()         {}
+func (Reply) effect()        {}
+func (BarrierReply) effect() {}
+func (WriteState) effect()   {}
+func (ReadState) effect()    {}
+func (Remove) effect()       {}
+func (Alarm) effect()        {}
+
+// AlarmReason says what an Alarm is about.
+type AlarmReason int8
+
+// The reasons.
+const (
+	AlarmQuarantined  AlarmReason = iota + 1 // truncation below the high watermark was asked for
+	AlarmNotDurable                          // an in-sync follower lost what it acknowledged
+	AlarmVoid                                // a replica's log is damaged
+	AlarmEpochTooHigh                        // an epoch or offset is at its limit
+)
+
+// Result is the answer to a Produce.
+type Result int8
+
+// The results. NotLeader and NotEnoughReplicas are definite: nothing was appended.
+const (
+	ResultOK Result = iota + 1
+	ResultNotLeader
+	ResultNotEnoughReplicas
+	ResultUnknown
+)
+
+// Batch is one batch of records; the bytes are opaque here.
+type Batch struct {
+	Base, End int64
+	Epoch     int32
+	Bytes     []byte
+}
