@@ -47,6 +47,10 @@ fuzz: ## Fuzz every decoder for FUZZTIME (default 30s) each.
 crash: ## Power losses under load, ROUNDS of them (default 500), against a real broker process.
 	SKIDWAY_CRASH_ROUNDS=$(or $(ROUNDS),500) $(GO) test -count=1 -timeout 0 -run PowerLoss -v ./internal/faultfs/...
 
+.PHONY: sim
+sim: ## Simulate clusters under faults, SEEDS of them (default 1000) from FIRST (default 1) on.
+	$(GO) test -count=1 -timeout 0 -run 'TestSeeds$$' -v ./internal/sim -seeds $(or $(SEEDS),1000) -first $(or $(FIRST),1)
+
 .PHONY: bench-kafka
 bench-kafka: ## Measure beside Apache Kafka (fetched with Maven) and write the table of docs/benchmarks.md; about an hour.
 	@scripts/bench-kafka

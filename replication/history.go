@@ -15,14 +15,14 @@ type EpochStart struct {
 // History is a log's leader epochs, in order (KIP-101). Both fields rise.
 type History []EpochStart
 
-// Add notes that records of the epoch begin at start. Epochs that turn out to have
-// no record are dropped.
+// Add notes that records of the epoch begin, or go on, at start, the log's end. Epochs
+// that turn out to have no record are dropped: a leader that shipped nothing leaves one,
+// and may then follow with records of an older epoch.
 func (h *History) Add(epoch int32, start int64) {
-	if n := len(*h); n > 0 && (*h)[n-1].Epoch >= epoch {
-		return
-	}
 	h.Truncate(start)
-	*h = append(*h, EpochStart{epoch, start})
+	if n := len(*h); n == 0 || (*h)[n-1].Epoch < epoch {
+		*h = append(*h, EpochStart{epoch, start})
+	}
 }
 
 // Truncate forgets the epochs that begin at end or above.
@@ -31,7 +31,7 @@ func (h *History) Truncate(end int64) {
 	for n > 0 && (*h)[n-1].Start >= end {
 		n--
 	}
-	*h = slices.Clip((*h)[:n])
+	*h = (*h)[:n:n]
 }
 
 // At gives the epoch of the record at the offset, or NoEpoch below the first.

@@ -7,14 +7,14 @@ import (
 
 // isrChange is the one change of the state that a leader has under way.
 type isrChange struct {
-	active    bool
-	state     State // as proposed
-	checks    []Check
-	unknown   bool // an attempt had no result: it may be applied yet
-	inFlight  bool
-	rewrite   bool // writes the state as it is, only to move the version
-	seq       int64
-	retry     time.Duration
+	active   bool
+	state    State // as proposed
+	checks   []Check
+	unknown  bool // an attempt had no result: it may be applied yet
+	inFlight bool
+	rewrite  bool // writes the state as it is, only to move the version
+	seq      int64
+	retry    time.Duration
 }
 
 // propose writes a new state on top of the one that was read.

@@ -1,0 +1,20 @@
+package sim
+
+// Bug is a bug that a run is seeded with, to show that it would be found.
+type Bug int8
+
+// The bugs, by the numbers of the fault catalogue.
+const (
+	NoBug                 Bug = iota
+	M1AckBeforeSync           // a follower acknowledges what it only applied
+	M2LeaderApplied           // the high watermark counts what the leader only applied
+	M4EpochKept               // a restarted leader goes on in its epoch
+	M5PromiseNotPersisted     // a promise is gone after a crash
+	M6PendingExpand           // the high watermark ignores a pending expand
+	M7AckEpoch                // an ack counts in any epoch
+	M8EpochStart              // a follower joins before it holds what the epoch began with
+	M9ShrinkEarly             // a shrink counts before it is written
+	M11NoBrokerEpochCheck     // an expand does not check the follower's registration
+	M13BelowMinISR            // the high watermark moves below the minimum
+	M19UnknownIsFailed        // an unknown write is taken for a failed one
+)

@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/skidway/skidway/replication"
+)
+
+// network carries messages between brokers: in order on one connection, which may be
+// slow, cut in one direction, reset, or known to be broken at one end only.
+type network struct {
+	w    *world
+	conn [][]int           // generation of the connection of a pair, the same both ways
+	cut  [][]bool          // messages one way disappear
+	last [][]time.Duration // arrival of the newest message
+	told [][]int           // the connection that this end knows
+}
+
+func newNetwork(w *world) *network {
+	n := &network{w: w}
+	for range w.cfg.Brokers {
+		n.conn = append(n.conn, make([]int, w.cfg.Brokers))
+		n.cut = append(n.cut, make([]bool, w.cfg.Brokers))
+		n.last = append(n.last, make([]time.Duration, w.cfg.Brokers))
+		n.told = append(n.told, make([]int, w.cfg.Brokers))
+	}
+	return n
+}
+
+func (n *network) send(from, to *node, part int, m replication.Message) {
+	a, b := from.id-1, to.id-1
+	delay := n.w.between(0, 4)
+	if n.w.chance(2) && !n.w.healed {
+		delay += n.w.between(0, 400)
+	}
+	at := max(n.w.now+delay, n.last[a][b])
+	n.last[a][b] = at
+	conn, process, lost := n.told[a][b], to.process, n.cut[a][b]
+	// Of a connection that was reset, some messages were read already.
+	late := n.w.chance(30)
+	n.w.after(at-n.w.now, func() {
+		if !lost && to.process == process && (n.conn[a][b] == conn || late && !n.w.healed) {
+			to.run(process, func() {
+				n.disconnected(to, from, conn) // a new connection tells that the old one is over
+				to.step(part, replication.Received{From: from.id, Message: m})
+			})
+		}
+	})
+}
+
+// reset ends the connection of a pair. Each end hears of it, the one maybe late.
+func (n *network) reset(x, y int) {
+	n.conn[x][y]++
+	n.conn[y][x]++
+	for _, pair := range [][2]int{{x, y}, {y, x}} {
+		at, peer := n.w.brokers[pair[0]], n.w.brokers[pair[1]]
+		delay := n.w.between(0, 5)
+		if n.w.chance(30) {
+			delay = n.w.between(500, 1500) // half open, until a heartbeat is missed
+		}
+		process, conn := at.process, n.conn[x][y]
+		n.w.after(delay, func() { at.run(process, func() { n.disconnected(at, peer, conn) }) })
+	}
+}
+
+// disconnected tells a broker, once, that its connections with the peer before conn are over.
+func (n *network) disconnected(at, peer *node, conn int) {
+	told := &n.told[at.id-1][peer.id-1]
+	if *told >= conn {
+		return
+	}
+	*told = conn
+	for part := range at.replicas {
+		at.step(part, replication.Disconnected{Broker: peer.id})
+	}
+}
+
+func (n *network) block(x, y int, bothWays bool) {
+	n.cut[x][y] = true
+	n.cut[y][x] = n.cut[y][x] || bothWays
+	heal := func() {
+		n.cut[x][y], n.cut[y][x] = false, false
+		n.reset(x, y)
+	}
+	n.w.after(n.w.between(200, 9000), heal)
+}

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"container/heap"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/skidway/skidway/replication"
+)
+
+// Config says what a run is made of. The same config gives the same run.
+type Config struct {
+	Seed       uint64
+	Brokers    int
+	Partitions int
+	MinISR     int32
+	Faulty     time.Duration // how long faults go on; then all is healed
+	Bug        Bug
+	Trace      func(line string) // called with each line of the trace, if set
+}
+
+// Result is what a run came to.
+type Result struct {
+	Err    error // the promise that was broken, or nil
+	Events int
+	Acked  int
+	Faults int
+	Hash   uint64 // of the trace
+}
+
+// event is something that happens at a time. Of two at one time the first made is first.
+type event struct {
+	at  time.Duration
+	seq int
+	do  func()
+}
+
+type events []event
+
+func (q events) Len() int { return len(q) }
+func (q events) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push implements heap.Interface.
+func (q *events) Push(x any) { *q = append(*q, x.(event)) }
+
+// Pop implements heap.Interface.
+func (q *events) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	old[len(old)-1].do = nil
+	*q = old[:len(old)-1]
+	return e
+}
+
+type world struct {
+	cfg     Config
+	rng     *rand.Rand
+	now     time.Duration
+	queue   events
+	seq     int
+	healed  bool
+	err     error
+	faults  int
+	done    int
+	tree    *tree
+	session int64
+	storage uint64
+	brokers []*node
+	net     *network
+	clients []*producer
+	checks  *checker
+	hash    interface {
+		Write([]byte) (int, error)
+		Sum64() uint64
+	}
+}
+
+// healTime is how long a healed cluster has to acknowledge everything (I13).
+const healTime = 60 * time.Second
+
+// Run runs one cluster to its end.
+func Run(cfg Config) Result {
+	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a()}
+	w.tree = &tree{nodes: make(map[string]*treeNode), moved: w.moved}
+	w.net = newNetwork(w)
+	w.checks = newChecker(w)
+	w.bootstrap()
+	w.after(cfg.Faulty, w.heal)
+	w.after(w.between(100, 600), w.fault)
+	deadline := cfg.Faulty + healTime
+	for w.err == nil && len(w.queue) > 0 && w.now < deadline && !w.finished() {
+		e := heap.Pop(&w.queue).(event)
+		w.now = e.at
+		w.done++
+		e.do()
+	}
+	if w.err == nil {
+		w.checks.end()
+	}
+	return Result{Err: w.err, Events: w.done, Acked: w.checks.acks, Faults: w.faults, Hash: w.hash.Sum64()}
+}
+
+func (w *world) bootstrap() {
+	for i := range w.cfg.Brokers {
+		w.brokers = append(w.brokers, newNode(w, int32(i+1)))
+		w.tree.nodes[epochPath(int32(i+1))] = &treeNode{}
+	}
+	w.tree.nodes[controllerEpochPath] = &treeNode{}
+	for p := range w.cfg.Partitions {
+		s := replication.State{MinISR: w.cfg.MinISR, Leader: replication.NoLeader, LastLeader: replication.NoLeader}
+		for i := range w.cfg.Brokers {
+			id := int32((p+i)%w.cfg.Brokers + 1)
+			s.Replicas = append(s.Replicas, id)
+			s.ISR = append(s.ISR, replication.Member{Broker: id, Storage: w.brokers[id-1].storage})
+		}
+		w.tree.nodes[partPath(p)] = &treeNode{value: s}
+	}
+	for _, b := range w.brokers {
+		b.start()
+	}
+	for i := range 2 * w.cfg.Partitions {
+		c := &producer{w: w, id: uint32(i + 1), part: i % w.cfg.Partitions, all: i%4 != 3}
+		w.clients = append(w.clients, c)
+		w.after(w.between(1, 100), c.send)
+	}
+}
+
+// finished tells whether a healed cluster has nothing left to do.
+func (w *world) finished() bool {
+	if !w.healed {
+		return false
+	}
+	for _, c := range w.clients {
+		if c.after < 3 {
+			return false
+		}
+	}
+	return w.checks.whole()
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.seq++
+	heap.Push(&w.queue, event{w.now + max(d, 0), w.seq, do})
+}
+
+// between draws a time of so many milliseconds, with a fraction.
+func (w *world) between(low, high int) time.Duration {
+	return time.Duration(low)*time.Millisecond + time.Duration(w.rng.Int64N(int64(high-low)*int64(time.Millisecond)+1))
+}
+
+func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+func (w *world) failf(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at %v: "+format, append([]any{w.now}, args...)...)
+	}
+}
+
+// tracef adds a line to the trace.
+func (w *world) tracef(format string, args ...any) {
+	line := fmt.Sprintf("%v "+format+"\n", append([]any{w.now}, args...)...)
+	_, _ = w.hash.Write([]byte(line))
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(line)
+	}
+}
+
+// moved wakes all brokers that watch the path, some time later.
+func (w *world) moved(path string) {
+	for _, b := range w.brokers {
+		b.wake(path)
+	}
+}

@@ -1,0 +1,86 @@
+package replication
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// leads returns the leader of epoch 3, alone with its unanswered followers 2 and 3.
+func leads(t *testing.T, testing Testing) *Replica {
+	t.Helper()
+	r := NewReplica(Options{Self: Member{1, 11}, Testing: testing}, Stored{Promised: 2})
+	r.Step(0, Registered{BrokerEpoch: 7})
+	r.Step(0, StateRead{Version: 1, State: State{
+		Replicas: []int32{1, 2, 3}, MinISR: 2, Leader: 1, LeaderBrokerEpoch: 7, LeaderEpoch: 3,
+		ISR: []Member{{1, 11}, {2, 22}},
+	}})
+	r.Step(0, Promised{Generation: 1, History: History{{3, 0}}})
+	require.Equal(t, Leader, r.Status().Role)
+	r.Step(0, Received{2, Subscribe{From: Member{2, 22}, BrokerEpoch: 1, Stream: 1, Epoch: 3, LastEpoch: NoEpoch}})
+	r.Step(0, Produce{ID: 1, Records: 4, All: true})
+	r.Step(0, Applied{1, 4})
+	return r
+}
+
+// R1: what is only applied does not count; what both hold durably does.
+func TestR1DurableEnds(t *testing.T) {
+	r := leads(t, Testing{})
+	r.Step(0, Received{2, Ack{Epoch: 3, Stream: 1, Durable: 4}})
+	require.Zero(t, r.Status().HighWatermark)
+	require.Contains(t, r.Step(0, Synced{1, 4}), Reply{ID: 1, Result: ResultOK, End: 4})
+}
+
+// R2: a leadership that was given to another registration is not taken up.
+func TestR2AnotherRegistrationDoesNotLead(t *testing.T) {
+	r := NewReplica(Options{Self: Member{1, 11}}, Stored{Promised: 3})
+	r.Step(0, Registered{BrokerEpoch: 8})
+	out := r.Step(0, StateRead{Version: 1, State: State{
+		Replicas: []int32{1}, MinISR: 1, Leader: 1, LeaderBrokerEpoch: 7, LeaderEpoch: 3, ISR: []Member{{1, 11}},
+	}})
+	require.Empty(t, out)
+	require.Equal(t, Offline, r.Status().Role)
+}
+
+// R5: a write without a result counts as both, until the version moves.
+func TestR5UnknownExpandCounts(t *testing.T) {
+	r := leads(t, Testing{})
+	r.Step(0, Synced{1, 4})
+	out := r.Step(0, Received{3, Subscribe{From: Member{3, 33}, BrokerEpoch: 1, Stream: 1, Epoch: 3, LastEpoch: NoEpoch}})
+	seq := r.lead.isr.seq
+	require.NotEmpty(t, out)
+	require.Len(t, r.Status().Maximal, 3)
+	r.Step(0, Written{seq, OutcomeUnknown})
+	r.Step(0, Received{2, Ack{Epoch: 3, Stream: 1, Durable: 4}})
+	require.Zero(t, r.Status().HighWatermark)
+	r.Step(r.opts.RetryEvery, Tick{})
+	r.Step(0, Written{r.lead.isr.seq, OutcomeBadVersion})
+	require.Len(t, r.Status().Maximal, 3)
+	s := r.state
+	r.Step(0, StateRead{State: s, Version: 2})
+	require.EqualValues(t, 4, r.Status().HighWatermark)
+}
+
+// An ack of another epoch or subscription moves nothing (G7), and would without the check (M7).
+func TestG7M7AckOfAnotherEpoch(t *testing.T) {
+	for _, planted := range []bool{false, true} {
+		r := leads(t, Testing{IgnoreAckEpoch: planted})
+		r.Step(0, Synced{1, 4})
+		r.Step(0, Received{2, Ack{Epoch: 2, Stream: 1, Durable: 4}})
+		require.Equal(t, planted, r.Status().HighWatermark == 4)
+	}
+}
+
+// A void log does not lead: it gives the leadership back, and leaves the ISR.
+func TestVoidReplicaResigns(t *testing.T) {
+	r := leads(t, Testing{})
+	var wrote WriteState
+	for _, e := range r.Step(0, Damaged{}) {
+		if w, ok := e.(WriteState); ok {
+			wrote = w
+		}
+	}
+	require.Equal(t, NoLeader, wrote.State.Leader)
+	require.Equal(t, []Member{{2, 22}}, wrote.State.ISR)
+	require.Empty(t, wrote.State.ELR)
+}
