@@ -58,7 +58,7 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd.AddCommand(a.benchModeCommand(bench.ModeProduce, "Measure writing"),
 		a.benchModeCommand(bench.ModeConsume, "Measure reading of what is written first, or of --topic"),
 		a.benchModeCommand(bench.ModeE2E, "Measure writing and reading at the same time"),
-		a.benchRunCommand(), a.benchMaxCommand(), a.benchCompareCommand(), a.benchReportCommand())
+		a.benchRunCommand(), a.benchMaxCommand(), a.benchGroupsCommand(), a.benchCompareCommand(), a.benchReportCommand())
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknownCommand(cmd, args[0])
