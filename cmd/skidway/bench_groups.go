@@ -14,12 +14,13 @@ func (a *app) benchGroupsCommand() *cobra.Command {
 	var load bench.GroupLoad
 	var out string
 	cmd := &cobra.Command{
-		Use:     "groups",
-		Short:   "Measure commits and rebalances of consumer groups",
-		Example: "  skidway bench groups\n  skidway bench groups --groups 100 --partitions 100 --duration 10s",
-		Long: "Have many groups commit all partitions of a topic, and let a member join, leave and die while records flow:\n" +
-			"how many commits a second are made durable, how long it takes until the last partition that moved flows\n" +
-			"again, and how long any other one stood still. The topic is deleted after.",
+		Use:   "groups",
+		Short: "Measure commits and rebalances of consumer groups",
+		Example: "  skidway bench groups\n" +
+			"  skidway bench groups --groups 100 --partitions 100 --duration 10s",
+		Long: "Have many groups commit all partitions of a topic, and let a member join, leave and die while records\n" +
+			"flow: how many commits a second are made durable, how long it takes until the last partition that moved\n" +
+			"flows again, and how long any other one stood still. The topic is deleted after.",
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.servers()
