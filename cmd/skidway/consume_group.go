@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/skidway/skidway/client"
@@ -36,22 +37,51 @@ func (a *app) consumeInGroup(ctx context.Context, flags consumeFlags, plan consu
 	short, cancel := a.bounded(ctx)
 	defer cancel()
 	j := &groupReading{app: a, plan: plan, name: flags.group, out: bufio.NewWriterSize(a.out, 64<<10)}
-	c, err := a.connectData(short, client.Hooks{OnSkip: (&consuming{app: a}).skipped})
+	watch := &groupWatch{consuming: consuming{app: a}}
+	c, err := a.connectData(short, client.Hooks{OnConnect: watch.connected, OnDisconnect: watch.disconnected,
+		OnSkip: watch.skipped})
 	if err != nil {
 		return err
 	}
-	defer a.close(c)
+	defer func() {
+		watch.ending.Store(true)
+		a.close(c)
+	}()
 	j.client = c
 	if err := j.begin(short); err != nil {
 		return a.suggestTopic(short, c, err)
 	}
+	watch.reading.Store(true)
 	err = j.run(ctx)
+	watch.ending.Store(true)
 	bye, stop := context.WithTimeout(context.Background(), a.timeout)
 	defer stop()
 	if cerr := j.group.Close(bye); err == nil || errors.Is(err, errInterrupted) {
 		err = errors.Join(cerr, err)
 	}
 	return quietPipe(err)
+}
+
+// groupWatch tells once that the broker went away and came back, though a member has several connections to it.
+type groupWatch struct {
+	consuming
+	back atomic.Int64 // ns since 1970 of the last connection that was made
+}
+
+// backFor is how long after a connection was made the end of another one is old news.
+const backFor = 2 * time.Second
+
+func (w *groupWatch) connected(address string, took time.Duration, err error) {
+	if err == nil {
+		w.back.Store(time.Now().UnixNano())
+	}
+	w.consuming.connected(address, took, err)
+}
+
+func (w *groupWatch) disconnected(address string, err error) {
+	if time.Since(time.Unix(0, w.back.Load())) > backFor {
+		w.consuming.disconnected(address, err)
+	}
 }
 
 // checkGroupFlags refuses what a member cannot choose.
