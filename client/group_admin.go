@@ -59,8 +59,12 @@ func (a *Admin) DeleteGroup(ctx context.Context, group string, m Mode) error {
 	if err != nil {
 		return err
 	}
-	if len(r.Groups) == 1 && r.Groups[0].Error != nil {
-		return fromWire(r.Groups[0].Error, nowhere(a.c.Address()))
+	if len(r.Groups) != 1 {
+		return newError(wire.CodeInternal, nowhere(a.c.Address()), "the broker answered about %d groups, not 1",
+			len(r.Groups))
+	}
+	if e := r.Groups[0].Error; e != nil {
+		return fromWire(e, nowhere(a.c.Address()))
 	}
 	return nil
 }

@@ -95,6 +95,8 @@ func checkGroupFlags(flags consumeFlags, plan consumePlan) error {
 	case flags.from != "" && plan.span.From.Kind != position.Start && plan.span.From.Kind != position.End:
 		return failure.BadValue("--from", "%q: with --group it is start or end, for partitions without a committed offset",
 			flags.from).WithHint("move the group with  skidway group seek %s --to %s", flags.group, flags.from)
+	case plan.span.Until.Kind == position.End && flags.from != "" && plan.span.From.Kind == position.End:
+		return failure.Usage("--from end and --until end leave nothing to read")
 	case plan.span.Until.Kind != position.None && plan.span.Until.Kind != position.End:
 		return failure.BadValue("--until", "%q: with --group it is end", flags.until)
 	}
@@ -188,6 +190,15 @@ func (j *groupReading) atEnd(ctx context.Context) (bool, error) {
 	committed, err := committedOf(ctx, client.NewAdmin(j.client), j.name)
 	if err != nil {
 		return false, err
+	}
+	places, err := locate(ctx, j.client, j.plan.topic, nil, position.Position{})
+	if err != nil {
+		return false, err
+	}
+	for _, pl := range places {
+		if pl.start >= j.ends[pl.index] { // retention has taken all of it
+			delete(j.ends, pl.index)
+		}
 	}
 	for partition, end := range j.ends {
 		o, ok := committed[placeKey{j.plan.topic, partition}]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,11 +183,19 @@ func deleteGroup(ctx context.Context, c *client.Client, group, topic string, dry
 		return busy(ctx, admin, group, admin.DeleteGroup(ctx, group, mode(dry)))
 	}
 	if dry {
-		if _, err := admin.DescribeGroup(ctx, group); err != nil {
+		if _, err := admin.ListOffsets(ctx, topic, client.OffsetEnd); err != nil {
 			return err
 		}
-		_, err := admin.ListOffsets(ctx, topic, client.OffsetEnd)
-		return err
+		d, err := admin.DescribeGroup(ctx, group)
+		if err != nil {
+			return err
+		}
+		for _, m := range d.Members {
+			if m.Regex != "" || slices.Contains(m.Topics, topic) {
+				return idle(ctx, admin, group)
+			}
+		}
+		return nil
 	}
 	return busy(ctx, admin, group, admin.DeleteGroupOffsets(ctx, group, topic))
 }

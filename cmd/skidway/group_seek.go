@@ -79,20 +79,23 @@ func (a *app) groupSeekCommand() *cobra.Command {
 // seekPlaces reads --topic: by topic the partitions named, none for all.
 func seekPlaces(topics []string, p position.Position) (map[string][]int32, error) {
 	places := make(map[string][]int32)
+	whole := make(map[string]bool)
 	for _, text := range topics {
 		topic, number, one := strings.Cut(text, ":")
 		if !one {
 			if p.Kind == position.Offset {
 				return nil, failure.Usage("an offset belongs to one partition: --topic %s:PARTITION", topic)
 			}
-			places[topic] = nil
+			places[topic], whole[topic] = nil, true
 			continue
 		}
 		n, err := strconv.ParseInt(number, 10, 32)
 		if err != nil || n < 0 {
 			return nil, failure.BadValue("--topic", "%q: %q is no partition", text, number)
 		}
-		places[topic] = append(places[topic], int32(n))
+		if !whole[topic] {
+			places[topic] = append(places[topic], int32(n))
+		}
 	}
 	if len(topics) == 0 && p.Kind == position.Offset {
 		return nil, failure.Usage("an offset belongs to one partition: name it with --topic TOPIC:PARTITION")
@@ -117,12 +120,8 @@ func (a *app) seek(ctx context.Context, group string, places map[string][]int32,
 func planSeek(ctx context.Context, c *client.Client, group string, places map[string][]int32,
 	p position.Position) ([]move, error) {
 	admin := client.NewAdmin(c)
-	d, err := admin.DescribeGroup(ctx, group)
-	if err != nil {
+	if err := idle(ctx, admin, group); err != nil {
 		return nil, err
-	}
-	if len(d.Members) > 0 {
-		return nil, busy(ctx, admin, group, &client.Error{Code: wire.CodeGroupBusy, Message: "it has members", Partition: -1})
 	}
 	committed, err := committedOf(ctx, admin, group)
 	if err != nil {
@@ -151,6 +150,15 @@ func planSeek(ctx context.Context, c *client.Client, group string, places map[st
 		}
 	}
 	return moves, nil
+}
+
+// idle refuses a group that has members, and one that does not exist.
+func idle(ctx context.Context, admin *client.Admin, group string) error {
+	d, err := admin.DescribeGroup(ctx, group)
+	if err == nil && len(d.Members) > 0 {
+		err = busy(ctx, admin, group, &client.Error{Code: wire.CodeGroupBusy, Message: "it has members", Partition: -1})
+	}
+	return err
 }
 
 // placeKey names a partition.
@@ -305,8 +313,12 @@ func (a *app) groupImportCommand() *cobra.Command {
 	return cmd
 }
 
-// maxExportLine bounds a line of an import.
-const maxExportLine = 64 << 10
+const (
+	// maxExportLine bounds a line of an import.
+	maxExportLine = 64 << 10
+	// maxMetadata bounds what is committed with an offset, as docs/format/wire.md has it.
+	maxMetadata = 512
+)
 
 // readExport reads what export wrote; every line must be right.
 func readExport(in io.Reader, name string) ([]move, error) {
@@ -330,9 +342,16 @@ func readExport(in io.Reader, name string) ([]move, error) {
 		if err := d.Decode(&e); err != nil {
 			return nil, bad("%v", err)
 		}
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return nil, bad("something stands behind the object")
+		}
 		switch key := (placeKey{e.Topic, e.Partition}); {
 		case e.Topic == "" || e.Partition < 0 || e.Offset < 0:
 			return nil, bad("topic, partition and offset must be given, and not be negative")
+		case e.LeaderEpoch < -1:
+			return nil, bad("leader epoch %d is less than -1, which means unknown", e.LeaderEpoch)
+		case len(e.Metadata) > maxMetadata:
+			return nil, bad("metadata of %d bytes, at most %d are taken", len(e.Metadata), maxMetadata)
 		case seen[key] > 0:
 			return nil, bad("%s[%d] stands in line %d already", e.Topic, e.Partition, seen[key])
 		default:
@@ -355,6 +374,9 @@ func readExport(in io.Reader, name string) ([]move, error) {
 func (a *app) importOffsets(ctx context.Context, group string, moves []move, yes, dry bool) error {
 	err := a.session(ctx, func(ctx context.Context, c *client.Client) error {
 		admin := client.NewAdmin(c)
+		if err := idle(ctx, admin, group); err != nil && !isCode(err, wire.CodeUnknownGroup) {
+			return err
+		}
 		committed, err := committedOf(ctx, admin, group)
 		if err != nil {
 			return err

@@ -215,3 +215,15 @@ func TestAPeerThatIsNoBroker(t *testing.T) {
 	require.Equal(t, failure.ExitUnreachable, failure.ExitCode(err), "%v", err)
 	require.ErrorContains(t, err, l.Addr().String())
 }
+
+// What a broker would refuse is refused before anything is committed.
+func TestReadExportBoundsMetadata(t *testing.T) {
+	line := func(metadata string) string {
+		return `{"topic":"orders","partition":0,"offset":1,"metadata":"` + metadata + `"}` + "\n"
+	}
+	moves, err := readExport(strings.NewReader(line(strings.Repeat("x", maxMetadata))), "f")
+	require.NoError(t, err)
+	require.Len(t, moves, 1)
+	_, err = readExport(strings.NewReader("\n"+line(strings.Repeat("x", maxMetadata+1))), "f")
+	require.ErrorContains(t, err, "f:2: metadata of 513 bytes, at most 512 are taken")
+}
