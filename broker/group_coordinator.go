@@ -186,6 +186,7 @@ func (c *coordinator) adopt(h *hostedGroup) {
 	c.mu.Lock()
 	c.groups[h.id] = h
 	c.mu.Unlock()
+	h.forgetDeleted()
 	h.leave()
 }
 
@@ -215,7 +216,8 @@ func (c *coordinator) create(ctx context.Context, id string) (*hostedGroup, erro
 		return nil, err
 	}
 	identity := group.Identity{ID: id, GID: gid, Coordinator: c.id, Created: time.UnixMilli(c.b.clock.now())}
-	state, err := group.New(identity, c.opts, c.topics.now())
+	topics := c.topics.now()
+	state, err := group.New(identity, c.opts, topics.topics)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +234,7 @@ func (c *coordinator) create(ctx context.Context, id string) (*hostedGroup, erro
 		}
 		return nil, err
 	}
-	return newHostedGroup(c, id, state, group.NewBook(gid)), nil // which has the view of the state
+	return newHostedGroup(c, id, topics, state, group.NewBook(gid)), nil
 }
 
 // read makes this broker the group's coordinator and reads all of the group.
@@ -257,7 +259,7 @@ func (c *coordinator) read(ctx context.Context, id string) (*hostedGroup, error)
 	if stored.Below, err = c.readBelow(ctx, id, "members", "target"); err != nil {
 		return nil, err
 	}
-	state, err := group.Restore(time.Now(), stored, c.opts, topics)
+	state, err := group.Restore(time.Now(), stored, c.opts, topics.topics)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +273,7 @@ func (c *coordinator) read(ctx context.Context, id string) (*hostedGroup, error)
 			return nil, err
 		}
 	}
-	h := newHostedGroup(c, id, state, book)
+	h := newHostedGroup(c, id, topics, state, book)
 	h.saved = node.Version + 1
 	for _, change := range append(stored.Below, offsets...) {
 		h.known[change.Suffix] = true
@@ -327,6 +329,12 @@ type topicView struct {
 	latest *group.Topics
 }
 
+// view is the topics at one moment. Of two views the one with the higher number is the newer.
+type view struct {
+	topics *group.Topics
+	number uint64
+}
+
 // note says that topics, or their partitions, are others than before.
 func (v *topicView) note() {
 	v.noted.Add(1)
@@ -337,7 +345,7 @@ func (v *topicView) note() {
 }
 
 // now is the view of all changes so far.
-func (v *topicView) now() *group.Topics {
+func (v *topicView) now() view {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	noted := v.noted.Load() // before the look: a change meanwhile calls for another
@@ -349,7 +357,7 @@ func (v *topicView) now() *group.Topics {
 		}
 		v.latest, v.made = group.NewTopics(list), noted
 	}
-	return v.latest
+	return view{v.latest, v.made}
 }
 
 // expireEvery is how often offsets that nobody commits any more are looked for.

@@ -193,3 +193,20 @@ func TestDeleteGroupDuringACommit(t *testing.T) {
 	_, err := n.meta.Get(t.Context(), group.Path("g"))
 	require.ErrorIs(t, err, metadata.ErrNoNode)
 }
+
+// A view of the topics that was taken before a topic was made, and comes late, does not take the topic's offsets along.
+func TestLateViewOfTopicsDeletesNothing(t *testing.T) {
+	n := startNode(t)
+	old := n.create("old", 1)
+	require.Nil(t, n.commit("g", nil, old, 0, 1))
+	late := n.groups.topics.now()
+	id := n.create("fresh", 1)
+	require.Nil(t, n.commit("g", nil, id, 0, 77))
+	h := n.groups.loaded("g")
+	h.mu.Lock()
+	h.topicsChanged(time.Now(), late)
+	w := h.settled()
+	h.leave()
+	require.NoError(t, await(t.Context(), w))
+	require.EqualValues(t, 77, n.committed("g", id, 0), "it was acknowledged")
+}

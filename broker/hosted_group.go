@@ -22,13 +22,13 @@ type hostedGroup struct {
 	c  *coordinator
 	id string
 
-	mu     sync.Mutex // guards what follows. No I/O and no waiting under it.
-	state  *group.Group
-	topics *group.Topics   // that the state was given last; nil: look whether offsets are of topics that are gone
-	book   *group.Book     // what is durable
-	lost   error           // why the group is to be read anew; nil: it is not. Never reset.
-	saved  int32           // version of the group's node. Of the writer while flying is set.
-	known  map[string]bool // the nodes below the group's that are there, by suffix. Of the writer while flying is set.
+	mu    sync.Mutex // guards what follows. No I/O and no waiting under it.
+	state *group.Group
+	seen  view            // that the state was given last. Invariant: its number only rises
+	book  *group.Book     // what is durable
+	lost  error           // why the group is to be read anew; nil: it is not. Never reset.
+	saved int32           // version of the group's node. Of the writer while flying is set.
+	known map[string]bool // the nodes below the group's that are there, by suffix. Of the writer while flying is set.
 
 	next   *groupWrite // gathers what the next write carries; nil: nothing
 	flying *groupWrite // being written; nil: nothing is
@@ -45,8 +45,8 @@ type groupWrite struct {
 	err  error         // the outcome; to be read after done
 }
 
-func newHostedGroup(c *coordinator, id string, state *group.Group, book *group.Book) *hostedGroup {
-	return &hostedGroup{c: c, id: id, state: state, book: book, known: make(map[string]bool),
+func newHostedGroup(c *coordinator, id string, seen view, state *group.Group, book *group.Book) *hostedGroup {
+	return &hostedGroup{c: c, id: id, seen: seen, state: state, book: book, known: make(map[string]bool),
 		held: make(map[string]chan struct{})}
 }
 
@@ -234,17 +234,22 @@ func await(ctx context.Context, w *groupWrite) error {
 	}
 }
 
-// topicsChanged gives the group a newer view, and forgets what was committed for topics that are not in it: a topic's
-// offsets go with it. Called with mu held.
-func (h *hostedGroup) topicsChanged(now time.Time, topics *group.Topics) {
-	if h.lost != nil || h.topics == topics {
+// topicsChanged gives the group a newer view; an older one, which its caller took before it came to the lock, is passed
+// over: a topic that it does not know yet is not one that was deleted. Called with mu held.
+func (h *hostedGroup) topicsChanged(now time.Time, v view) {
+	if h.lost != nil || v.number <= h.seen.number {
 		return
 	}
-	h.topics = topics
-	h.state.TopicsChanged(now, topics)
+	h.seen = v
+	h.state.TopicsChanged(now, v.topics)
+	h.forgetDeleted()
+}
+
+// forgetDeleted forgets what was committed for topics that are gone: a topic's offsets go with it. Called with mu held.
+func (h *hostedGroup) forgetDeleted() {
 	gone := make(map[uint64]bool)
 	for at := range h.book.All() {
-		if _, exists := topics.ByID(at.Topic); !exists {
+		if _, exists := h.seen.topics.ByID(at.Topic); !exists {
 			gone[at.Topic] = true
 		}
 	}
