@@ -419,14 +419,18 @@ func (c *coordinator) tick(now time.Time) time.Duration {
 			c.mu.Unlock()
 			return wait
 		}
-		h := heap.Pop(&c.due).(deadline).h
+		d := heap.Pop(&c.due).(deadline)
 		c.mu.Unlock()
-		h.mu.Lock()
-		h.scheduled = time.Time{}
-		if h.lost == nil {
-			h.state.Tick(now)
+		d.h.mu.Lock()
+		if !d.at.Equal(d.h.scheduled) { // an earlier one came before it
+			d.h.mu.Unlock()
+			continue
 		}
-		h.leave()
+		d.h.scheduled = time.Time{}
+		if d.h.lost == nil {
+			d.h.state.Tick(now)
+		}
+		d.h.leave()
 	}
 }
 

@@ -210,3 +210,75 @@ func TestLateViewOfTopicsDeletesNothing(t *testing.T) {
 	require.NoError(t, await(t.Context(), w))
 	require.EqualValues(t, 77, n.committed("g", id, 0), "it was acknowledged")
 }
+
+// Two requests of one member are held back: the older one is answered, and the two do not wake each other for ever.
+func TestHeldHeartbeatIsReplaced(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Groups.SessionTimeout = 3 * time.Minute })
+	n.create("orders", 1)
+	c := n.consumer("g", "m")
+	c.mustJoin("orders")
+	settleGroup(t, c)
+	ask := &wire.GroupHeartbeatRequest{Group: "g", MemberID: "m", MemberEpoch: c.epoch, MaxWaitMs: 60_000}
+	first := make(chan error, 1)
+	go func() {
+		_, err := n.dial().Do(context.Background(), ask)
+		first <- err
+	}()
+	held := func() *holding {
+		h := n.groups.loaded("g")
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.held["m"]
+	}
+	require.Eventually(t, func() bool { return held() != nil }, 20*time.Second, time.Millisecond)
+	former := held()
+	second := n.dial()
+	go func() { _, _ = second.Do(context.Background(), ask) }() // it is held back until the test ends its connection
+	require.NoError(t, <-first, "the former one is answered")
+	<-former.over
+	require.True(t, former.replaced)
+	now := held()
+	require.NotNil(t, now)
+	time.Sleep(50 * time.Millisecond)
+	require.Same(t, now, held(), "the newer one stays")
+}
+
+// A topic is deleted while a commit for it is being written: its offset goes all the same.
+func TestTopicDeletedDuringACommit(t *testing.T) {
+	store := &faultyStore{}
+	n := startNode(t, func(c *Config) {
+		c.knobs.meta = func(real metadata.Store) metadata.Store {
+			store.Store = real
+			return store
+		}
+	})
+	keep, id := n.create("keep", 1), n.create("orders", 1)
+	require.Nil(t, n.commit("g", nil, keep, 0, 1))
+	writing, goOn := make(chan struct{}), make(chan struct{})
+	store.fail(func([]metadata.Op) (bool, error) {
+		store.fail(nil)
+		close(writing)
+		<-goOn
+		return true, nil
+	})
+	committed := make(chan *wire.Error, 1)
+	other := &node{Broker: n.Broker, t: t, conn: n.dial()}
+	go func() { committed <- other.commit("g", nil, id, 0, 5) }()
+	<-writing
+	do[*wire.DeleteTopicsResponse](n, &wire.DeleteTopicsRequest{Names: []string{"orders"}})
+	h := n.groups.loaded("g")
+	require.Eventually(t, func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		_, there := h.seen.topics.ByID(id)
+		return !there
+	}, 20*time.Second, time.Millisecond)
+	close(goOn)
+	require.Nil(t, <-committed)
+	require.Eventually(t, func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		_, found := h.book.Get(group.Partition{Topic: id})
+		return !found
+	}, 20*time.Second, time.Millisecond)
+}

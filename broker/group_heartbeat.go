@@ -56,14 +56,14 @@ func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, 
 		h.wakeMembers()
 		w := h.settled()
 		rest := c.patience(answer) - time.Since(begun)
-		var wake chan struct{}
+		var hold *holding
 		if answer.Assignment == nil && answer.Epoch > 0 && rest > 0 {
-			wake = h.hold(req.MemberID)
+			hold = h.hold(req.MemberID)
 		}
 		h.leave()
-		if err := await(ctx, w); err != nil || wake == nil || !c.idle(ctx, wake, rest) {
-			if wake != nil {
-				h.letGo(req.MemberID, wake)
+		if err := await(ctx, w); err != nil || hold == nil || !c.idle(ctx, hold, rest) {
+			if hold != nil {
+				h.letGo(req.MemberID, hold)
 			}
 			return c.response(answer), err
 		}
@@ -72,12 +72,12 @@ func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, 
 }
 
 // idle waits for news, and tells whether there are some.
-func (c heartbeatCall) idle(ctx context.Context, wake <-chan struct{}, rest time.Duration) bool {
+func (c heartbeatCall) idle(ctx context.Context, hold *holding, rest time.Duration) bool {
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	select {
-	case <-wake:
-		return true
+	case <-hold.over:
+		return !hold.replaced
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-c.b.draining:

@@ -33,8 +33,10 @@ type hostedGroup struct {
 	next   *groupWrite // gathers what the next write carries; nil: nothing
 	flying *groupWrite // being written; nil: nothing is
 
-	held map[string]chan struct{} // of members whose answer is held back: closed when there are news
+	held map[string]*holding // of members whose answer is held back
 
+	// recheck says that a topic went while commits for it may have been on their way to the book.
+	recheck   bool
 	scheduled time.Time // when the coordinator's loop looks at it next; zero: it does not
 }
 
@@ -47,7 +49,7 @@ type groupWrite struct {
 
 func newHostedGroup(c *coordinator, id string, seen view, state *group.Group, book *group.Book) *hostedGroup {
 	return &hostedGroup{c: c, id: id, seen: seen, state: state, book: book, known: make(map[string]bool),
-		held: make(map[string]chan struct{})}
+		held: make(map[string]*holding)}
 }
 
 // leave ends a look at the group, during which it may have changed: members that there are news for are woken, what
@@ -73,8 +75,8 @@ func (h *hostedGroup) leave() {
 // wakeMembers answers the members for whom there are news. Called with mu held.
 func (h *hostedGroup) wakeMembers() {
 	for _, member := range h.state.Woken() {
-		if wake := h.held[member]; wake != nil {
-			close(wake)
+		if hold := h.held[member]; hold != nil {
+			close(hold.over)
 			delete(h.held, member)
 		}
 	}
@@ -116,6 +118,10 @@ func (h *hostedGroup) write() {
 	h.book.Apply(w.fold)
 	h.saved, h.flying = m.version, nil
 	close(w.done)
+	if h.recheck && !m.last {
+		h.recheck = h.next != nil
+		h.forgetDeleted()
+	}
 	if m.last {
 		h.lose(wire.Errorf(wire.CodeUnknownGroup, "group %q was deleted", h.id))
 	}
@@ -132,8 +138,8 @@ func (h *hostedGroup) lose(err error) {
 		}
 	}
 	h.flying, h.next = nil, nil
-	for _, wake := range h.held {
-		close(wake)
+	for _, hold := range h.held {
+		close(hold.over)
 	}
 	clear(h.held)
 	h.c.drop(h)
@@ -242,6 +248,7 @@ func (h *hostedGroup) topicsChanged(now time.Time, v view) {
 	}
 	h.seen = v
 	h.state.TopicsChanged(now, v.topics)
+	h.recheck = h.recheck || h.flying != nil || h.next != nil
 	h.forgetDeleted()
 }
 
@@ -270,22 +277,30 @@ func (h *hostedGroup) expire(now time.Time) {
 	}
 }
 
-// hold registers a member whose answer is held back until there are news, and returns what is closed then. Called with
-// mu held.
-func (h *hostedGroup) hold(member string) chan struct{} {
+// holding is an answer that is held back.
+type holding struct {
+	over     chan struct{} // closed when there are news, or another request of the member takes its place
+	replaced bool          // the latter; to be read after over
+}
+
+// hold registers a member whose answer is held back. Called with mu held.
+func (h *hostedGroup) hold(member string) *holding {
 	if former := h.held[member]; former != nil {
-		close(former) // of a connection that is gone, or of a member that breaks the rule of one request at a time
+		// Of a connection that is gone, or of a member that breaks the rule of one request at a time: it is answered,
+		// for if it were held back again, the two would take turns for ever.
+		former.replaced = true
+		close(former.over)
 	}
-	wake := make(chan struct{})
-	h.held[member] = wake
-	return wake
+	mine := &holding{over: make(chan struct{})}
+	h.held[member] = mine
+	return mine
 }
 
 // letGo forgets a member whose answer is not held back any more.
-func (h *hostedGroup) letGo(member string, wake chan struct{}) {
+func (h *hostedGroup) letGo(member string, mine *holding) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.held[member] == wake {
+	if h.held[member] == mine {
 		delete(h.held, member)
 	}
 }
