@@ -50,7 +50,10 @@ func (a *app) consumeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if flags.group != "" {
+			if cmd.Flags().Changed("group") {
+				if flags.group == "" {
+					return failure.BadValue("--group", "a group's name cannot be empty") // of a variable that is not set
+				}
 				return a.consumeInGroup(cmd.Context(), flags, plan)
 			}
 			return a.consume(cmd.Context(), plan)

@@ -82,6 +82,9 @@ func seekPlaces(topics []string, p position.Position) (map[string][]int32, error
 	whole := make(map[string]bool)
 	for _, text := range topics {
 		topic, number, one := strings.Cut(text, ":")
+		if topic == "" {
+			return nil, failure.BadValue("--topic", "%q names no topic", text)
+		}
 		if !one {
 			if p.Kind == position.Offset {
 				return nil, failure.Usage("an offset belongs to one partition: --topic %s:PARTITION", topic)
