@@ -243,6 +243,20 @@ func TestHeldHeartbeatIsReplaced(t *testing.T) {
 	require.Same(t, now, held(), "the newer one stays")
 }
 
+// A join that is refused leaves no group behind.
+func TestRefusedJoinMakesNoGroup(t *testing.T) {
+	n := startNode(t)
+	c := n.consumer("typo", "m")
+	err := c.beat(func(r *wire.GroupHeartbeatRequest) { r.Subscribes, r.Regex = true, "(" })
+	require.ErrorContains(t, err, `group "typo", member "m"`)
+	require.Nil(t, n.groups.loaded("typo"))
+	err = c.beat(nil)
+	require.ErrorContains(t, err, "has to say what it subscribes to")
+	require.Nil(t, n.groups.loaded("typo"))
+	require.NoError(t, c.join("orders"), "one that is right makes it")
+	require.NotNil(t, n.groups.loaded("typo"))
+}
+
 // A topic is deleted while a commit for it is being written: its offset goes all the same.
 func TestTopicDeletedDuringACommit(t *testing.T) {
 	store := &faultyStore{}

@@ -41,6 +41,9 @@ func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, 
 	req := c.request()
 	missing := refuseMissing
 	if req.Epoch == group.EpochJoin {
+		if err := req.Check(c.req.Group); err != nil {
+			return nil, err
+		}
 		missing = createMissing
 	}
 	for {

@@ -60,9 +60,22 @@ type HeartbeatResponse struct {
 func (g *Group) Heartbeat(now time.Time, req HeartbeatRequest) (HeartbeatResponse, error) {
 	answer, err := g.heartbeat(now, req)
 	if err != nil {
-		return HeartbeatResponse{}, fmt.Errorf("group %q, member %q: %w", g.identity.ID, clip(req.MemberID), err)
+		return HeartbeatResponse{}, req.refuse(g.identity.ID, err)
 	}
 	return answer, nil
+}
+
+// Check holds a request to the rules that do not depend on the group: what it refuses every group refuses, so that no
+// group need be created for it. Errors: ErrInvalidRegex, ErrUnsupportedAssignor, ErrInvalidRequest.
+func (req HeartbeatRequest) Check(group string) error {
+	if _, err := new(Group).check(req); err != nil {
+		return req.refuse(group, err)
+	}
+	return nil
+}
+
+func (req HeartbeatRequest) refuse(group string, err error) error {
+	return fmt.Errorf("group %q, member %q: %w", group, clip(req.MemberID), err)
 }
 
 func (g *Group) heartbeat(now time.Time, req HeartbeatRequest) (HeartbeatResponse, error) {
