@@ -36,9 +36,6 @@ func (b *Broker) deleteGroup(ctx context.Context, id string, validateOnly bool) 
 		return err
 	}
 	w := h.gathered()
-	for at := range h.book.All() {
-		w.fold.Delete(at)
-	}
 	h.leave()
 	return await(ctx, w)
 }

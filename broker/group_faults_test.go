@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -151,8 +152,15 @@ func TestCommitWhileTheStoreIsAway(t *testing.T) {
 	require.Nil(t, n.commit("g", nil, id, 0, 10), "it is read anew")
 }
 
-// A group is deleted while a commit is being written: the commit is answered, then the group goes with it.
+// A group is deleted while a commit is being written: the commit is answered, then the group goes with it, whether the
+// partition had an offset before or not.
 func TestDeleteGroupDuringACommit(t *testing.T) {
+	for _, partition := range []int32{0, 1, 299} {
+		t.Run(fmt.Sprint(partition), func(t *testing.T) { deleteGroupDuringACommit(t, partition) })
+	}
+}
+
+func deleteGroupDuringACommit(t *testing.T, partition int32) {
 	store := &faultyStore{}
 	n := startNode(t, func(c *Config) {
 		c.knobs.meta = func(real metadata.Store) metadata.Store {
@@ -160,7 +168,7 @@ func TestDeleteGroupDuringACommit(t *testing.T) {
 			return store
 		}
 	})
-	id := n.create("orders", 1)
+	id := n.create("orders", 300) // two blocks of offsets
 	require.Nil(t, n.commit("g", nil, id, 0, 1))
 	writing, goOn := make(chan struct{}), make(chan struct{})
 	store.fail(func([]metadata.Op) (bool, error) {
@@ -170,7 +178,7 @@ func TestDeleteGroupDuringACommit(t *testing.T) {
 		return true, nil
 	})
 	committed := make(chan *wire.Error, 1)
-	go func() { committed <- n.commit("g", nil, id, 0, 2) }()
+	go func() { committed <- n.commit("g", nil, id, partition, 2) }()
 	<-writing
 	deleted := make(chan error, 1)
 	other := n.dial()
@@ -295,4 +303,42 @@ func TestTopicDeletedDuringACommit(t *testing.T) {
 		_, found := h.book.Get(group.Partition{Topic: id})
 		return !found
 	}, 20*time.Second, time.Millisecond)
+}
+
+// What expires is decided by what is durable: an offset that is being committed meanwhile is not lost.
+func TestExpiryDuringACommit(t *testing.T) {
+	store := &faultyStore{}
+	n := startNode(t, func(c *Config) {
+		c.Groups.OffsetRetention = time.Hour
+		c.knobs.meta = func(real metadata.Store) metadata.Store {
+			store.Store = real
+			return store
+		}
+	})
+	id := n.create("orders", 1)
+	require.Nil(t, n.commit("g", nil, id, 0, 1))
+	writing, goOn := make(chan struct{}), make(chan struct{})
+	store.fail(func([]metadata.Op) (bool, error) {
+		store.fail(nil)
+		close(writing)
+		<-goOn
+		return true, nil
+	})
+	committed := make(chan *wire.Error, 1)
+	other := &node{Broker: n.Broker, t: t, conn: n.dial()}
+	go func() { committed <- other.commit("g", nil, id, 0, 2) }()
+	<-writing
+	expire := func() *groupWrite {
+		h := n.groups.loaded("g")
+		h.mu.Lock()
+		defer h.leave()
+		h.expire(time.Now().Add(2 * time.Hour)) // the first commit is too old by then
+		return h.settled()
+	}
+	expire()
+	close(goOn)
+	require.Nil(t, <-committed)
+	require.EqualValues(t, 2, n.committed("g", id, 0), "it was acknowledged")
+	require.NoError(t, await(t.Context(), expire()))
+	require.EqualValues(t, -1, n.committed("g", id, 0), "with nothing under way it expires")
 }

@@ -156,11 +156,17 @@ type multis struct {
 // deposed coordinator can write nothing. Called with mu held.
 func (h *hostedGroup) multis(w *groupWrite) multis {
 	m := multis{version: h.saved}
+	m.last = h.state.State() == group.Dead
+	if m.last { // all that was committed goes with it, also what was being written when it was deleted
+		w.fold = group.NewFold()
+		for at := range h.book.All() {
+			w.fold.Delete(at)
+		}
+	}
 	list := h.state.Changes()
 	offsets := h.book.Changes(w.fold)
-	if h.state.State() == group.Dead {
+	if m.last {
 		list = append(offsets, list...) // the parents go last
-		m.last = true
 	} else {
 		list = append(list, offsets...)
 	}
@@ -265,11 +271,11 @@ func (h *hostedGroup) forgetDeleted() {
 	}
 }
 
-// expire forgets offsets that are older than the retention of offsets, while the group has no members. Called with
-// mu held.
+// expire forgets offsets that are older than the retention of offsets, while the group has no members. It waits for
+// another time if a write is under way: there may be newer commits in it. Called with mu held.
 func (h *hostedGroup) expire(now time.Time) {
 	retention := h.c.b.cfg.Groups.OffsetRetention
-	if h.lost != nil || retention == 0 || h.state.Size() > 0 {
+	if h.lost != nil || retention == 0 || h.state.Size() > 0 || h.flying != nil || h.next != nil {
 		return
 	}
 	for _, at := range h.book.Expired(now, retention) {
