@@ -60,16 +60,16 @@ type storedPartition struct {
 func decodeBlock(data []byte) (storedBlock, error) {
 	d, more := newDecoder(data, 3)
 	var b storedBlock
-	for range d.array(2 * blockPartitions) {
-		b.ids = append(b.ids, d.text(MaxMemberIDBytes))
+	for range d.Array(2 * blockPartitions) {
+		b.ids = append(b.ids, d.Text(MaxMemberIDBytes))
 	}
-	n := d.array(3 * blockPartitions)
+	n := d.Array(3 * blockPartitions)
 	if n%3 != 0 {
-		d.fail(fmt.Errorf("%d numbers", n))
+		d.Fail(fmt.Errorf("%d numbers", n))
 	}
 	for range n / 3 {
 		p := storedPartition{
-			target: int(d.int(0, int64(len(b.ids)))) - 1, holder: int(d.int(0, int64(len(b.ids)))) - 1,
+			target: int(d.Int(0, int64(len(b.ids)))) - 1, holder: int(d.Int(0, int64(len(b.ids)))) - 1,
 			epoch: d.epoch(),
 		}
 		b.parts = append(b.parts, p)

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/vmihailenco/msgpack/v5"
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
+
+	"github.com/skidway/skidway/internal/bounded"
 )
 
 // formatVersion is the first element of each node. It is raised when an older broker would misread the node,
@@ -43,224 +43,37 @@ func must(err error) {
 	}
 }
 
-// decoder reads one node. The first fault is kept, and all that is read after it is zero. Nothing is allocated
-// for a count or a length before it was held against the bytes that are left.
-type decoder struct {
-	r   bytes.Reader
-	dec *msgpack.Decoder
-	err error
-}
+// decoder reads one node.
+type decoder struct{ *bounded.Decoder }
 
 // newDecoder reads the head of a node: an array of at least that many elements, of a format that can be read. It
 // returns how many more elements there are.
-func newDecoder(data []byte, elements int) (d *decoder, more int) {
-	d = &decoder{}
-	d.r.Reset(data)
-	d.dec = msgpack.NewDecoder(&d.r)
-	n := d.array(math.MaxInt32)
-	format := d.int(0, math.MaxInt64)
+func newDecoder(data []byte, elements int) (d decoder, more int) {
+	d = decoder{bounded.NewDecoder(data)}
+	n := d.Array(math.MaxInt32)
+	format := d.Int(0, math.MaxInt64)
 	switch {
-	case d.err != nil:
 	case format > formatVersion:
-		d.err = fmt.Errorf("%w: format %d, this version reads up to %d", ErrNewerFormat, format, formatVersion)
+		d.Fail(fmt.Errorf("%w: format %d, this version reads up to %d", ErrNewerFormat, format, formatVersion))
 	case format == 0 || n < elements:
-		d.fail(fmt.Errorf("%d fields of format %d", n, format))
+		d.Fail(fmt.Errorf("%d fields of format %d", n, format))
 	}
 	return d, n - elements
 }
 
-func (d *decoder) fail(err error) {
-	if d.err == nil {
-		d.err = fmt.Errorf("%w: at byte %d: %w", ErrCorrupt, int(d.r.Size())-d.r.Len(), err)
+// tail returns the encoded elements that follow, which a newer version wrote: they are kept as they are. The error
+// wraps ErrCorrupt or ErrNewerFormat.
+func (d decoder) tail(elements int) ([]byte, error) {
+	var rest []byte
+	for i := 0; i < elements && d.Err() == nil; i++ {
+		rest = append(rest, d.Raw()...)
 	}
-}
-
-// code peeks at the next value's code, and returns false after a fault.
-func (d *decoder) code() (byte, bool) {
-	if d.err != nil {
-		return 0, false
-	}
-	c, err := d.dec.PeekCode()
-	if err != nil {
-		d.fail(err)
-	}
-	return c, err == nil
-}
-
-// count reads the head of an array or map whose elements have at least that many bytes each.
-func (d *decoder) count(read func() (int, error), size, most int) int {
-	n, err := read()
-	if err == nil && (n < 0 || n > most || n*size > d.r.Len()) {
-		err = fmt.Errorf("%d elements, with %d bytes left, at most %d", n, d.r.Len(), most)
-	}
-	if err != nil {
-		d.fail(err)
-		return 0
-	}
-	return n
-}
-
-func (d *decoder) array(most int) int {
-	c, ok := d.code()
-	if !ok {
-		return 0
-	}
-	if !msgpcode.IsFixedArray(c) && c != msgpcode.Array16 && c != msgpcode.Array32 {
-		d.fail(fmt.Errorf("no array (code %#x)", c))
-		return 0
-	}
-	return d.count(d.dec.DecodeArrayLen, 1, most)
-}
-
-// arrayOf reads the head of an array that has exactly n elements.
-func (d *decoder) arrayOf(n int) {
-	if got := d.array(math.MaxInt32); got != n && d.err == nil {
-		d.fail(fmt.Errorf("%d elements, want %d", got, n))
-	}
-}
-
-func (d *decoder) mapLen(most int) int {
-	c, ok := d.code()
-	if !ok {
-		return 0
-	}
-	if !msgpcode.IsFixedMap(c) && c != msgpcode.Map16 && c != msgpcode.Map32 {
-		d.fail(fmt.Errorf("no map (code %#x)", c))
-		return 0
-	}
-	return d.count(d.dec.DecodeMapLen, 2, most)
-}
-
-// int reads a number from low to high.
-func (d *decoder) int(low, high int64) int64 {
-	c, ok := d.code()
-	if !ok {
-		return 0
-	}
-	var v int64
-	var err error
-	switch {
-	case c <= msgpcode.PosFixedNumHigh || c >= msgpcode.Uint8 && c <= msgpcode.Uint64:
-		var u uint64
-		if u, err = d.dec.DecodeUint64(); err == nil && u > math.MaxInt64 {
-			err = fmt.Errorf("%d is out of range", u)
-		}
-		v = int64(u)
-	case c >= msgpcode.NegFixedNumLow || c >= msgpcode.Int8 && c <= msgpcode.Int64:
-		v, err = d.dec.DecodeInt64()
+	switch err := d.End(); {
+	case err == nil:
+		return rest, nil
+	case errors.Is(err, ErrNewerFormat):
+		return nil, err
 	default:
-		err = fmt.Errorf("no number (code %#x)", c)
-	}
-	if err == nil && (v < low || v > high) {
-		err = fmt.Errorf("%d is not in %d..%d", v, low, high)
-	}
-	if err != nil {
-		d.fail(err)
-		return low
-	}
-	return v
-}
-
-func (d *decoder) uint() uint64 {
-	c, ok := d.code()
-	if !ok {
-		return 0
-	}
-	if c > msgpcode.PosFixedNumHigh && (c < msgpcode.Uint8 || c > msgpcode.Uint64) {
-		d.fail(fmt.Errorf("no unsigned number (code %#x)", c))
-		return 0
-	}
-	v, err := d.dec.DecodeUint64()
-	if err != nil {
-		d.fail(err)
-	}
-	return v
-}
-
-// text reads a string of at most that many bytes.
-func (d *decoder) text(most int) string {
-	c, ok := d.code()
-	if !ok {
-		return ""
-	}
-	if !msgpcode.IsString(c) {
-		d.fail(fmt.Errorf("no text (code %#x)", c))
-		return ""
-	}
-	n := d.count(d.dec.DecodeBytesLen, 1, most)
-	b := make([]byte, n)
-	if _, err := io.ReadFull(&d.r, b); err != nil {
-		d.fail(err)
-		return ""
-	}
-	return string(b)
-}
-
-// end returns the first fault; bytes that are left over are one.
-func (d *decoder) end() error {
-	if d.err == nil && d.r.Len() > 0 {
-		d.fail(errors.New("bytes left over"))
-	}
-	return d.err
-}
-
-// tail returns the encoded elements that follow, which a newer version wrote: they are kept as they are.
-func (d *decoder) tail(elements int) ([]byte, error) {
-	if d.err != nil {
-		return nil, d.err
-	}
-	if elements == 0 {
-		return nil, d.end()
-	}
-	size := int(d.r.Size())
-	rest := make([]byte, d.r.Len())
-	_, err := io.ReadFull(&d.r, rest)
-	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	d.r.Reset(rest)
-	d.dec.ResetReader(&d.r)
-	for range elements {
-		if err := d.skip(maxDepth); err != nil {
-			return nil, fmt.Errorf("%w: field of a newer version, before byte %d: %w", ErrCorrupt, size, err)
-		}
-	}
-	return rest, d.end()
-}
-
-// maxDepth bounds how deep a value of an unknown field may be nested.
-const maxDepth = 16
-
-// skip moves past one value of any type, and allocates nothing for it.
-func (d *decoder) skip(depth int) error {
-	c, err := d.dec.PeekCode()
-	if err != nil {
-		return err
-	}
-	values, size := 0, 0
-	switch {
-	case depth == 0:
-		err = errors.New("nested too deep")
-	case msgpcode.IsFixedMap(c), c == msgpcode.Map16, c == msgpcode.Map32:
-		values, err = d.dec.DecodeMapLen()
-		values *= 2
-	case msgpcode.IsFixedArray(c), c == msgpcode.Array16, c == msgpcode.Array32:
-		values, err = d.dec.DecodeArrayLen()
-	case msgpcode.IsString(c), msgpcode.IsBin(c):
-		size, err = d.dec.DecodeBytesLen()
-	case msgpcode.IsExt(c):
-		_, size, err = d.dec.DecodeExtHeader()
-	default:
-		return d.dec.Skip()
-	}
-	if err == nil && (values > d.r.Len() || size > d.r.Len()) {
-		err = io.ErrUnexpectedEOF
-	}
-	for i := 0; i < values && err == nil; i++ {
-		err = d.skip(depth - 1)
-	}
-	if err == nil {
-		_, err = d.r.Seek(int64(size), io.SeekCurrent)
-	}
-	return err
 }

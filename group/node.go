@@ -56,26 +56,26 @@ func (n Node) Encode() []byte {
 func DecodeNode(data []byte) (Node, error) {
 	d, more := newDecoder(data, nodeFields)
 	var n Node
-	n.GID = d.uint()
+	n.GID = d.Uint()
 	n.Created = d.time()
 	n.Coordinator.Broker = d.int32(math.MinInt32)
-	n.Coordinator.Epoch = d.int(math.MinInt64, math.MaxInt64)
+	n.Coordinator.Epoch = d.Int(math.MinInt64, math.MaxInt64)
 	n.Epoch = d.epoch()
 	n.TargetEpoch = d.epoch()
-	n.Assignor = Assignor(d.int(int64(Range), int64(Uniform)))
-	for range d.array(MaxHistory) {
-		d.arrayOf(7)
+	n.Assignor = Assignor(d.Int(int64(Range), int64(Uniform)))
+	for range d.Array(MaxHistory) {
+		d.ArrayOf(7)
 		r := Rebalance{
-			Time: d.time(), Epoch: d.epoch(), Reason: Reason(d.int(1, math.MaxInt8)), Detail: d.text(maxDetailBytes),
+			Time: d.time(), Epoch: d.epoch(), Reason: Reason(d.Int(1, math.MaxInt8)), Detail: d.Text(maxDetailBytes),
 			Events: int(d.int32(0)), Moved: int(d.int32(0)), Duration: -1,
 		}
-		if us := d.int(-1, math.MaxInt64/1000); us >= 0 {
+		if us := d.Int(-1, math.MaxInt64/1000); us >= 0 {
 			r.Duration = time.Duration(us) * time.Microsecond
 		}
 		n.History = append(n.History, r)
 	}
-	if d.err == nil && (n.GID == 0 || n.TargetEpoch > n.Epoch) {
-		d.fail(fmt.Errorf("gid %d, target epoch %d of %d", n.GID, n.TargetEpoch, n.Epoch))
+	if d.Err() == nil && (n.GID == 0 || n.TargetEpoch > n.Epoch) {
+		d.Fail(fmt.Errorf("gid %d, target epoch %d of %d", n.GID, n.TargetEpoch, n.Epoch))
 	}
 	var err error
 	n.UnknownLen = more
@@ -85,15 +85,15 @@ func DecodeNode(data []byte) (Node, error) {
 	return n, nil
 }
 
-func (d *decoder) int32(low int64) int32 { return int32(d.int(low, math.MaxInt32)) }
+func (d decoder) int32(low int64) int32 { return int32(d.Int(low, math.MaxInt32)) }
 
 // maxEpoch bounds epochs that are read: a damaged one must not use up those that are left.
 const maxEpoch = 1 << 30
 
-func (d *decoder) epoch() int32 { return int32(d.int(0, maxEpoch)) }
+func (d decoder) epoch() int32 { return int32(d.Int(0, maxEpoch)) }
 
 // time reads milliseconds since 1970.
-func (d *decoder) time() time.Time { return time.UnixMilli(d.int(math.MinInt64, math.MaxInt64)) }
+func (d decoder) time() time.Time { return time.UnixMilli(d.Int(math.MinInt64, math.MaxInt64)) }
 
 func (g *Group) encodeNode() []byte {
 	return Node{
@@ -134,25 +134,25 @@ func encodeMember(m *member) []byte {
 func decodeMember(id string, data []byte) (*member, error) {
 	d, more := newDecoder(data, memberFields)
 	m := &member{id: id, epoch: d.epoch(), confirmed: d.epoch()}
-	m.instance, m.clientID = d.text(MaxTextBytes), d.text(MaxTextBytes)
-	m.host, m.rack = d.text(MaxTextBytes), d.text(MaxTextBytes)
-	m.rebalanceTimeout = time.Duration(d.int(1, MaxRebalanceTimeout.Milliseconds())) * time.Millisecond
-	m.assignor = Assignor(d.int(0, int64(Uniform)))
-	m.away = d.int(0, 1) == 1
-	m.regex = d.text(MaxRegexBytes)
-	for i := range d.array(MaxSubscribedTopics) {
-		name := d.text(MaxTextBytes)
-		if i > 0 && name <= m.names[i-1] && d.err == nil {
-			d.fail(fmt.Errorf("topic %q out of order", clip(name)))
+	m.instance, m.clientID = d.Text(MaxTextBytes), d.Text(MaxTextBytes)
+	m.host, m.rack = d.Text(MaxTextBytes), d.Text(MaxTextBytes)
+	m.rebalanceTimeout = time.Duration(d.Int(1, MaxRebalanceTimeout.Milliseconds())) * time.Millisecond
+	m.assignor = Assignor(d.Int(0, int64(Uniform)))
+	m.away = d.Int(0, 1) == 1
+	m.regex = d.Text(MaxRegexBytes)
+	for i := range d.Array(MaxSubscribedTopics) {
+		name := d.Text(MaxTextBytes)
+		if i > 0 && name <= m.names[i-1] && d.Err() == nil {
+			d.Fail(fmt.Errorf("topic %q out of order", clip(name)))
 		}
 		m.names = append(m.names, name)
 	}
-	if d.err == nil && (m.confirmed > m.epoch || m.away && m.instance == "") {
-		d.fail(fmt.Errorf("epoch %d confirmed of %d, away %v, instance %q", m.confirmed, m.epoch, m.away, m.instance))
+	if d.Err() == nil && (m.confirmed > m.epoch || m.away && m.instance == "") {
+		d.Fail(fmt.Errorf("epoch %d confirmed of %d, away %v, instance %q", m.confirmed, m.epoch, m.away, m.instance))
 	}
-	if d.err == nil && m.regex != "" {
+	if d.Err() == nil && m.regex != "" {
 		if _, err := compile(m.regex); err != nil {
-			d.fail(err)
+			d.Fail(err)
 		}
 	}
 	var err error

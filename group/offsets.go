@@ -216,19 +216,19 @@ func encodeOffsets(parts map[int32]Offset) []byte {
 
 func decodeOffsets(b block, data []byte) (map[int32]Offset, error) {
 	d, more := newDecoder(data, 2)
-	n := d.mapLen(blockPartitions)
+	n := d.Map(blockPartitions)
 	parts := make(map[int32]Offset, n)
 	first := int64(b.index) * blockPartitions
 	for range n {
-		index := int32(d.int(first, first+blockPartitions-1))
-		d.arrayOf(4)
-		o := Offset{Offset: d.int(0, math.MaxInt64), LeaderEpoch: d.int32(-1)}
-		o.Metadata = d.text(MaxOffsetMetadataBytes)
-		o.Time = d.int(math.MinInt64, math.MaxInt64)
+		index := int32(d.Int(first, first+blockPartitions-1))
+		d.ArrayOf(4)
+		o := Offset{Offset: d.Int(0, math.MaxInt64), LeaderEpoch: d.int32(-1)}
+		o.Metadata = d.Text(MaxOffsetMetadataBytes)
+		o.Time = d.Int(math.MinInt64, math.MaxInt64)
 		if _, twice := parts[index]; twice {
-			d.fail(fmt.Errorf("partition %d twice", index))
+			d.Fail(fmt.Errorf("partition %d twice", index))
 		}
-		if d.err != nil {
+		if d.Err() != nil {
 			break
 		}
 		parts[index] = o

@@ -7,7 +7,7 @@ const module = "github.com/skidway/skidway"
 // only from strictly lower rows. A new package is entered here, and in
 // docs/ARCHITECTURE.md, when it is a part that a user of the system would name.
 var rows = map[string]int{
-	"record": 1, "units": 1, "internal/faultfs": 1, "internal/lint": 1,
+	"record": 1, "units": 1, "internal/bounded": 1, "internal/faultfs": 1, "internal/lint": 1,
 	"kv": 2, "metadata": 2,
 	"partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "wire": 3,
 	"replication": 4, "retention": 4, "group": 4, "wire/kafka": 4,
