@@ -112,16 +112,35 @@ func (s *faultyStore) fail(next func([]metadata.Op) (bool, error)) {
 	s.next = next
 }
 
-// While the metadata store is away a commit fails as retriable or unknown, never as done; after an unknown outcome the
-// store decides, and what is fetched then is what is there.
-func TestCommitWhileTheStoreIsAway(t *testing.T) {
+// stall holds the next write up: writing is closed when it has come, and it goes on when goOn is closed.
+func (s *faultyStore) stall() (writing, goOn chan struct{}) {
+	writing, goOn = make(chan struct{}), make(chan struct{})
+	s.fail(func([]metadata.Op) (bool, error) {
+		s.fail(nil)
+		close(writing)
+		<-goOn
+		return true, nil
+	})
+	return writing, goOn
+}
+
+// startFaulty starts a broker on a metadata store that can fail.
+func startFaulty(t *testing.T, change ...func(*Config)) (*node, *faultyStore) {
+	t.Helper()
 	store := &faultyStore{}
-	n := startNode(t, func(c *Config) {
+	wrap := func(c *Config) {
 		c.knobs.meta = func(real metadata.Store) metadata.Store {
 			store.Store = real
 			return store
 		}
-	})
+	}
+	return startNode(t, append(change, wrap)...), store
+}
+
+// While the metadata store is away a commit fails as retriable or unknown, never as done; after an unknown outcome the
+// store decides, and what is fetched then is what is there.
+func TestCommitWhileTheStoreIsAway(t *testing.T) {
+	n, store := startFaulty(t)
 	id := n.create("orders", 1)
 	require.Nil(t, n.commit("g", nil, id, 0, 1))
 
@@ -161,22 +180,10 @@ func TestDeleteGroupDuringACommit(t *testing.T) {
 }
 
 func deleteGroupDuringACommit(t *testing.T, partition int32) {
-	store := &faultyStore{}
-	n := startNode(t, func(c *Config) {
-		c.knobs.meta = func(real metadata.Store) metadata.Store {
-			store.Store = real
-			return store
-		}
-	})
+	n, store := startFaulty(t)
 	id := n.create("orders", 300) // two blocks of offsets
 	require.Nil(t, n.commit("g", nil, id, 0, 1))
-	writing, goOn := make(chan struct{}), make(chan struct{})
-	store.fail(func([]metadata.Op) (bool, error) {
-		store.fail(nil)
-		close(writing)
-		<-goOn
-		return true, nil
-	})
+	writing, goOn := store.stall()
 	committed := make(chan *wire.Error, 1)
 	go func() { committed <- n.commit("g", nil, id, partition, 2) }()
 	<-writing
@@ -213,6 +220,25 @@ func TestLateViewOfTopicsDeletesNothing(t *testing.T) {
 	h := n.groups.loaded("g")
 	h.mu.Lock()
 	h.topicsChanged(time.Now(), late)
+	w := h.settled()
+	h.leave()
+	require.NoError(t, await(t.Context(), w))
+	require.EqualValues(t, 77, n.committed("g", id, 0), "it was acknowledged")
+}
+
+// A commit came after its topic was made and before the group's view of the topics knew it: what is forgotten is decided
+// by what exists, not by the view.
+func TestCommitBeforeTheViewKnowsItsTopic(t *testing.T) {
+	n := startNode(t)
+	old := n.create("old", 1)
+	require.Nil(t, n.commit("g", nil, old, 0, 1))
+	h := n.groups.loaded("g")
+	before := n.groups.topics.now()
+	id := n.create("fresh", 1)
+	require.Nil(t, n.commit("g", nil, id, 0, 77))
+	h.mu.Lock()
+	h.seen = before
+	h.forgetDeleted()
 	w := h.settled()
 	h.leave()
 	require.NoError(t, await(t.Context(), w))
@@ -267,22 +293,10 @@ func TestRefusedJoinMakesNoGroup(t *testing.T) {
 
 // A topic is deleted while a commit for it is being written: its offset goes all the same.
 func TestTopicDeletedDuringACommit(t *testing.T) {
-	store := &faultyStore{}
-	n := startNode(t, func(c *Config) {
-		c.knobs.meta = func(real metadata.Store) metadata.Store {
-			store.Store = real
-			return store
-		}
-	})
+	n, store := startFaulty(t)
 	keep, id := n.create("keep", 1), n.create("orders", 1)
 	require.Nil(t, n.commit("g", nil, keep, 0, 1))
-	writing, goOn := make(chan struct{}), make(chan struct{})
-	store.fail(func([]metadata.Op) (bool, error) {
-		store.fail(nil)
-		close(writing)
-		<-goOn
-		return true, nil
-	})
+	writing, goOn := store.stall()
 	committed := make(chan *wire.Error, 1)
 	other := &node{Broker: n.Broker, t: t, conn: n.dial()}
 	go func() { committed <- other.commit("g", nil, id, 0, 5) }()
@@ -307,23 +321,10 @@ func TestTopicDeletedDuringACommit(t *testing.T) {
 
 // What expires is decided by what is durable: an offset that is being committed meanwhile is not lost.
 func TestExpiryDuringACommit(t *testing.T) {
-	store := &faultyStore{}
-	n := startNode(t, func(c *Config) {
-		c.Groups.OffsetRetention = time.Hour
-		c.knobs.meta = func(real metadata.Store) metadata.Store {
-			store.Store = real
-			return store
-		}
-	})
+	n, store := startFaulty(t, func(c *Config) { c.Groups.OffsetRetention = time.Hour })
 	id := n.create("orders", 1)
 	require.Nil(t, n.commit("g", nil, id, 0, 1))
-	writing, goOn := make(chan struct{}), make(chan struct{})
-	store.fail(func([]metadata.Op) (bool, error) {
-		store.fail(nil)
-		close(writing)
-		<-goOn
-		return true, nil
-	})
+	writing, goOn := store.stall()
 	committed := make(chan *wire.Error, 1)
 	other := &node{Broker: n.Broker, t: t, conn: n.dial()}
 	go func() { committed <- other.commit("g", nil, id, 0, 2) }()
