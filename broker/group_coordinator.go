@@ -107,6 +107,13 @@ func (c *coordinator) loaded(id string) *hostedGroup {
 	return c.groups[id]
 }
 
+// count is the number of groups that are loaded.
+func (c *coordinator) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.groups)
+}
+
 // all lists the groups that are loaded, in no order.
 func (c *coordinator) all() []*hostedGroup {
 	c.mu.Lock()
@@ -208,7 +215,7 @@ const maxGroups = 100_000
 
 // create makes a group that does not exist.
 func (c *coordinator) create(ctx context.Context, id string) (*hostedGroup, error) {
-	if len(c.all()) >= maxGroups {
+	if c.count() >= maxGroups {
 		return nil, fmt.Errorf("%w: there are %d groups", metadata.ErrLimit, maxGroups)
 	}
 	gid, err := metadata.AllocateGroupID(ctx, c.b.meta)

@@ -226,8 +226,8 @@ func TestLateViewOfTopicsDeletesNothing(t *testing.T) {
 	require.EqualValues(t, 77, n.committed("g", id, 0), "it was acknowledged")
 }
 
-// A commit came after its topic was made and before the group's view of the topics knew it: what is forgotten is decided
-// by what exists, not by the view.
+// A commit came after its topic was made and before the group's view of the topics knew it: what is forgotten is
+// decided by what exists, not by the view.
 func TestCommitBeforeTheViewKnowsItsTopic(t *testing.T) {
 	n := startNode(t)
 	old := n.create("old", 1)

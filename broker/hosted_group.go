@@ -258,8 +258,8 @@ func (h *hostedGroup) topicsChanged(now time.Time, v view) {
 	h.forgetDeleted()
 }
 
-// forgetDeleted forgets what was committed for topics that are gone: a topic's offsets go with it. It asks for them where
-// commit does, for the view may not know a topic yet. Called with mu held.
+// forgetDeleted forgets what was committed for topics that are gone: a topic's offsets go with it. It asks for them
+// where commit does, for the view may not know a topic yet. Called with mu held.
 func (h *hostedGroup) forgetDeleted() {
 	gone := make(map[uint64]bool)
 	for at := range h.book.All() {
