@@ -105,27 +105,35 @@ func (a *app) plan(cmd *cobra.Command, topic string, flags consumeFlags) (p cons
 	return p, nil
 }
 
+// positionOf reads the value of a flag that is a position.
+func positionOf(clock position.Clock, flag, text string) (position.Position, error) {
+	p, err := clock.ParseWords(text)
+	if err != nil {
+		return p, failure.BadValue(flag, "%v", err).WithHint("it wants %s", position.Accepted)
+	}
+	return p, nil
+}
+
 func readSpan(flags consumeFlags, clock position.Clock) (r position.Range, err error) {
-	hint := "it wants " + position.Accepted
 	if flags.offset != "" {
 		if flags.from != "" {
 			return r, failure.Usage("-o and --from say the same: give one of them")
 		}
 		if r, err = clock.ParseRange(flags.offset); err != nil {
-			return r, failure.BadValue("--offset", "%v", err).WithHint("%s", hint)
+			return r, failure.BadValue("--offset", "%v", err).WithHint("it wants %s", position.Accepted)
 		}
 	}
 	if flags.from != "" {
-		if r.From, err = clock.ParseWords(flags.from); err != nil {
-			return r, failure.BadValue("--from", "%v", err).WithHint("%s", hint)
+		if r.From, err = positionOf(clock, "--from", flags.from); err != nil {
+			return r, err
 		}
 	}
 	if flags.until != "" {
 		if r.Until.Kind != position.None {
 			return r, failure.Usage("-o %s and --until both say where to end: give one of them", flags.offset)
 		}
-		if r.Until, err = clock.ParseWords(flags.until); err != nil {
-			return r, failure.BadValue("--until", "%v", err).WithHint("%s", hint)
+		if r.Until, err = positionOf(clock, "--until", flags.until); err != nil {
+			return r, err
 		}
 	}
 	if r.Until.Kind == position.Time && r.Until.N > clock.Now.UnixMilli() {

@@ -192,7 +192,7 @@ func deleteGroup(ctx context.Context, c *client.Client, group, topic string, dry
 		}
 		for _, m := range d.Members {
 			if m.Regex != "" || slices.Contains(m.Topics, topic) {
-				return idle(ctx, admin, group)
+				return hasMembers(group, d.Members)
 			}
 		}
 		return nil
@@ -209,14 +209,18 @@ func busy(ctx context.Context, admin *client.Admin, group string, err error) err
 	if derr != nil || len(d.Members) == 0 {
 		return err
 	}
+	return hasMembers(group, d.Members)
+}
+
+func hasMembers(group string, members []wire.GroupMember) error {
 	var names []string
-	for _, m := range d.Members[:min(len(d.Members), 5)] {
+	for _, m := range members[:min(len(members), 5)] {
 		names = append(names, printable(fmt.Sprintf("%s (%s, %s)", m.MemberID, m.ClientID, m.Host)))
 	}
-	if more := len(d.Members) - len(names); more > 0 {
+	if more := len(members) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	f := ofCode(wire.CodeGroupBusy, fmt.Sprintf("group %q has active members", group), err)
+	f := ofCode(wire.CodeGroupBusy, fmt.Sprintf("group %q has active members", group), nil)
 	return f.WithNote("members", strings.Join(names, ", ")).
 		WithHint("stop them first; a member that is gone is forgotten after its session timeout")
 }

@@ -31,8 +31,8 @@ func (a *app) offsetsCommand() *cobra.Command {
 			var p position.Position
 			if at != "" {
 				var err error
-				if p, err = (position.Clock{Now: time.Now()}).ParseWords(at); err != nil {
-					return failure.BadValue("--at", "%v", err).WithHint("it wants %s", position.Accepted)
+				if p, err = positionOf(position.Clock{Now: time.Now()}, "--at", at); err != nil {
+					return err
 				}
 			}
 			return a.session(cmd.Context(), func(ctx context.Context, c *client.Client) error {

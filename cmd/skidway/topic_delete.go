@@ -69,9 +69,9 @@ func (a *app) topicTrimCommand() *cobra.Command {
 			if flags.before == "" {
 				return failure.Usage("%s wants  --before POSITION", cmd.CommandPath()).WithHint("see  %s --help", cmd.CommandPath())
 			}
-			p, err := position.Clock{Now: time.Now()}.ParseWords(flags.before)
+			p, err := positionOf(position.Clock{Now: time.Now()}, "--before", flags.before)
 			if err != nil {
-				return failure.BadValue("--before", "%v", err).WithHint("it wants %s", position.Accepted)
+				return err
 			}
 			if p.Kind == position.Offset && len(flags.partitions) == 0 {
 				return failure.Usage("an offset belongs to one partition: name it with -p")
