@@ -222,18 +222,24 @@ func request[T wire.Response](ctx context.Context, c *Client, q wire.Request) (T
 
 // persist carries a request out, again while again says so and RequestTimeout is not over. Its error is an *Error.
 func persist[T wire.Response](ctx context.Context, c *Client, q wire.Request, again func(*Error) bool) (T, error) {
+	return insist(ctx, c, q.API(), again, func(ctx context.Context) (T, *Error) {
+		r, err := c.exchange(ctx, q)
+		return answerOf[T](r, err, q, c.Address())
+	})
+}
+
+// insist does something once, and again while again says so and neither RequestTimeout is over nor the Client closed.
+// Its error is an *Error.
+func insist[T any](ctx context.Context, c *Client, api wire.API, again func(*Error) bool,
+	once func(context.Context) (T, *Error)) (T, error) {
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, c.opts.RequestTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	for pauses := c.opts.pauses(); ; {
-		r, err := c.exchange(ctx, q)
+		r, err := once(ctx)
 		if err == nil {
-			if typed, ok := r.(T); ok {
-				return typed, nil
-			}
-			return none, newError(wire.CodeInternal, nowhere(c.Address()),
-				"the broker answered %s with another kind of response", q.API())
+			return r, nil
 		}
 		if c.ctx.Err() != nil {
 			return none, errClosed("client")
@@ -241,8 +247,18 @@ func persist[T wire.Response](ctx context.Context, c *Client, q wire.Request, ag
 		if !again(err) || ctx.Err() != nil || !sleep(ctx, pauses.NextBackOff()) {
 			return none, err
 		}
-		c.opts.Hooks.retry(q.API(), err)
+		c.opts.Hooks.retry(api, err)
 	}
+}
+
+// answerOf returns the answer to q as what its kind of request is answered with, or err.
+func answerOf[T wire.Response](r wire.Response, err *Error, q wire.Request, address string) (T, *Error) {
+	typed, ok := r.(T)
+	if err == nil && !ok {
+		err = newError(wire.CodeInternal, nowhere(address), "the broker answered %s with another kind of response",
+			q.API())
+	}
+	return typed, err
 }
 
 // exchange carries a request out once.

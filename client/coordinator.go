@@ -85,18 +85,10 @@ func ask[T wire.Response](ctx context.Context, k *coordinator, q wire.Request, l
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := l.do(ctx, q)
-	if err != nil {
-		if err.Code == wire.CodeNotCoordinator || l.broken() {
-			k.forget()
-		}
-		return none, err
+	if err != nil && (err.Code == wire.CodeNotCoordinator || l.broken()) {
+		k.forget()
 	}
-	typed, ok := r.(T)
-	if !ok {
-		return none, newError(wire.CodeInternal, nowhere(l.address),
-			"the broker answered %s with another kind of response", q.API())
-	}
-	return typed, nil
+	return answerOf[T](r, err, q, l.address)
 }
 
 // commit commits offsets, whose topics stand together, and tells for each what became of it; nil: it is durable.

@@ -165,18 +165,8 @@ func withoutEffect(e *Error) bool { return e.Outcome == OutcomeFailed && e.Retri
 // error is an *Error.
 func askGroup[T wire.Response](ctx context.Context, c *Client, group string, q wire.Request,
 	again func(*Error) bool) (T, error) {
-	var none T
-	ctx, cancel := context.WithTimeout(ctx, c.opts.RequestTimeout)
-	defer cancel()
 	k := newCoordinator(c, c.links, group)
-	for pauses := c.opts.pauses(); ; {
-		r, err := ask[T](ctx, k, q, c.opts.RequestTimeout)
-		switch {
-		case err == nil:
-			return r, nil
-		case !again(err) || !sleep(ctx, pauses.NextBackOff()):
-			return none, err
-		}
-		c.opts.Hooks.retry(q.API(), err)
-	}
+	return insist(ctx, c, q.API(), again, func(ctx context.Context) (T, *Error) {
+		return ask[T](ctx, k, q, c.opts.RequestTimeout)
+	})
 }

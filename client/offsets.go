@@ -84,23 +84,22 @@ func fetchOffsets(ctx context.Context, k *coordinator, topic string, partitions 
 	if err != nil {
 		return nil, err
 	}
-	for pauses := k.c.opts.pauses(); ; {
+	found, err := insist(ctx, k.c, wire.APIFetchOffsets, mayRepeat, func(ctx context.Context) ([]committedOffset, *Error) {
 		found, fault := k.offsets(ctx, member{epoch: epochNone}, ids)
+		if fault != nil && fault.Code == wire.CodeUnknownGroup { // it begins with its first commit
+			return nil, nil
+		}
 		for i := range found {
 			if fault == nil {
 				fault = found[i].why
 			}
 		}
-		switch {
-		case fault == nil:
-			return offsetsOf(topic, ids, found), nil
-		case fault.Code == wire.CodeUnknownGroup: // it begins with its first commit
-			return nil, nil
-		case !mayRepeat(fault) || !sleep(ctx, pauses.NextBackOff()):
-			return nil, fault
-		}
-		k.c.opts.Hooks.retry(wire.APIFetchOffsets, fault)
+		return found, fault
+	})
+	if err != nil {
+		return nil, err
 	}
+	return offsetsOf(topic, ids, found), nil
 }
 
 func offsetsOf(topic string, ids []partitionID, found []committedOffset) []Offset {
