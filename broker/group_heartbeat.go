@@ -39,15 +39,8 @@ func (c heartbeatCall) Wait(ctx context.Context) (wire.Response, error) {
 func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, error) {
 	begun := time.Now()
 	req := c.request()
-	missing := refuseMissing
-	if req.Epoch == group.EpochJoin {
-		if err := req.Check(c.req.Group); err != nil {
-			return nil, err
-		}
-		missing = createMissing
-	}
 	for {
-		h, err := c.b.groups.enter(ctx, c.req.Group, missing)
+		h, err := c.enter(ctx, req)
 		if err != nil {
 			return nil, c.memberless(err)
 		}
@@ -72,6 +65,18 @@ func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, 
 		}
 		req = group.HeartbeatRequest{MemberID: req.MemberID, Epoch: answer.Epoch}
 	}
+}
+
+// enter finds the group, and makes it for a member that joins, unless the group would refuse it.
+func (c heartbeatCall) enter(ctx context.Context, req group.HeartbeatRequest) (*hostedGroup, error) {
+	h, err := c.b.groups.enter(ctx, c.req.Group, refuseMissing)
+	if req.Epoch != group.EpochJoin || err == nil || wireError(err).Code != wire.CodeUnknownGroup {
+		return h, err
+	}
+	if err := req.Check(c.req.Group); err != nil {
+		return nil, err
+	}
+	return c.b.groups.enter(ctx, c.req.Group, createMissing)
 }
 
 // idle waits for news, and tells whether there are some.
