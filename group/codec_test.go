@@ -131,6 +131,37 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// TestRestoreClearsWhatTheGoneHeld: the coordinator crashed when it had deleted a member and not yet what it held. The
+// next one deletes that, or a member that comes back under its id would be taken to hold it.
+func TestRestoreClearsWhatTheGoneHeld(t *testing.T) {
+	topics := NewTopics([]Topic{{"a", 1, 1}})
+	g, err := New(Identity{ID: "g", GID: 1}, Options{AssignInterval: -1}, topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	join := HeartbeatRequest{MemberID: "m", Subscription: &Subscription{Topics: []string{"a"}}}
+	if _, err := g.Heartbeat(time.UnixMilli(1), join); err != nil {
+		t.Fatal(err)
+	}
+	s := Stored{ID: "g"}
+	block := targetSuffix(block{topic: 1})
+	for _, c := range g.Changes() {
+		switch c.Suffix {
+		case "":
+			s.Node = c.Data
+		case block:
+			s.Below = append(s.Below, c)
+		}
+	}
+	next, err := Restore(time.UnixMilli(2), s, Options{AssignInterval: -1}, topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(next.Changes(), func(c Change) bool { return c.Suffix == block && c.Data == nil }) {
+		t.Errorf("%s is left as it was", block)
+	}
+}
+
 // TestLargestNodes: whatever requests and the topics hold, no node is larger than the store takes.
 func TestLargestNodes(t *testing.T) {
 	topics := NewTopics([]Topic{{"a", 1<<64 - 1, 10_000}})

@@ -157,6 +157,9 @@ func (g *Group) restoreBlock(name string, data []byte) error {
 	}
 	if same {
 		delete(g.changed.blocks, b)
+	} else {
+		// Also a block of which nothing is left: a member of the same id that joins later must not find it.
+		g.changed.blocks[b] = true
 	}
 	return nil
 }
