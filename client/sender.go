@@ -118,9 +118,7 @@ func (s *sender) fill() time.Time {
 				return time.Now()
 			}
 		}
-		if !s.send(now) {
-			break
-		}
+		s.send(now)
 	}
 	for _, l := range s.later {
 		if next.IsZero() || l.at.Before(next) {
@@ -172,8 +170,8 @@ func (s *sender) refill() bool {
 }
 
 // send gathers the batches that are ready into one request, as many as the broker's frame takes, at most one of each
-// partition, and sends it. False: there was none.
-func (s *sender) send(now time.Time) bool {
+// partition, and sends it. It takes at least one partition from due, so that those listed meanwhile have their turn.
+func (s *sender) send(now time.Time) {
 	c := &carried{sent: now}
 	room := s.p.requestBytes(s.link.hello())
 	places := map[uint64]int{}
@@ -205,11 +203,9 @@ func (s *sender) send(now time.Time) bool {
 	for _, t := range again {
 		t.relist()
 	}
-	if len(c.topics) == 0 {
-		return len(s.due) > 0
+	if len(c.topics) > 0 {
+		s.start(c)
 	}
-	s.start(c)
-	return true
 }
 
 // perPartition is more than a batch takes in a request beside its bytes.
