@@ -45,7 +45,7 @@ func (o overlay) apply(ctx context.Context, op Op) (refused, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.Kind == OpCreate {
+	if op.Kind.Creates() {
 		parent, err := o.get(ctx, op.Path[:strings.LastIndexByte(op.Path, '/')])
 		switch {
 		case err != nil:
@@ -54,8 +54,14 @@ func (o overlay) apply(ctx context.Context, op Op) (refused, err error) {
 			return ErrNoNode, nil
 		case n != nil:
 			return ErrNodeExists, nil
+		case parent.Session != 0:
+			return ErrNoChildrenForEphemerals, nil
 		}
-		o.nodes[op.Path] = &Node{Path: op.Path}
+		made := &Node{Path: op.Path}
+		if op.Kind == OpCreateEphemeral {
+			made.Session = anySession
+		}
+		o.nodes[op.Path] = made
 		return nil, nil
 	}
 	switch {
@@ -64,7 +70,7 @@ func (o overlay) apply(ctx context.Context, op Op) (refused, err error) {
 	case op.Version != AnyVersion && op.Version != n.Version:
 		return ErrBadVersion, nil
 	case op.Kind == OpSet:
-		o.nodes[op.Path] = &Node{Path: op.Path, Version: n.Version + 1}
+		o.nodes[op.Path] = &Node{Path: op.Path, Version: n.Version + 1, Session: n.Session}
 	case op.Kind == OpDelete:
 		has, err := o.hasChildren(ctx, op.Path)
 		if err != nil {
@@ -77,6 +83,9 @@ func (o overlay) apply(ctx context.Context, op Op) (refused, err error) {
 	}
 	return nil, nil
 }
+
+// anySession stands for the session that would have made an ephemeral node.
+const anySession = -1
 
 // get returns nil for an absent node; the root, as "", is there.
 func (o overlay) get(ctx context.Context, path string) (*Node, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // Errors of a Store. All but ErrUnknown are definite: nothing was changed.
@@ -20,6 +22,15 @@ var (
 	ErrBadPath = errors.New("malformed path")
 	// ErrTooLarge says that a node or a multi is larger than a Store takes.
 	ErrTooLarge = errors.New("too large for the metadata store")
+	// ErrNoChildrenForEphemerals says that the parent of a node to be created is ephemeral.
+	ErrNoChildrenForEphemerals = errors.New("ephemeral nodes have no children")
+	// ErrDenied says that the store does not let this client do that.
+	ErrDenied = errors.New("denied by the metadata store")
+	// ErrUnavailable says that the store cannot be reached at the moment; try again later.
+	ErrUnavailable = errors.New("metadata store is unreachable")
+	// ErrSessionEnded says that the session is over. What it made with CreateEphemeral is
+	// gone, and it takes nothing any more: go on with a new one.
+	ErrSessionEnded = errors.New("session with the metadata store is over")
 	// ErrUnknown says that it is not known whether a multi was, or will be, applied.
 	// The caller reads again before it acts or answers.
 	ErrUnknown = errors.New("outcome unknown")
@@ -47,6 +58,7 @@ type Node struct {
 	Path    string // absolute, as "/topics/orders"
 	Data    []byte // the caller's own copy
 	Version int32  // 0 when created, one more with each Set
+	Session int64  // whose end removes the node, made with CreateEphemeral; 0: it stays
 }
 
 // Store is a tree of versioned nodes with ZooKeeper's semantics. Its methods are
@@ -59,8 +71,9 @@ type Store interface {
 	Children(ctx context.Context, path string) ([]string, error)
 	// Multi applies all operations, in order, or none. It returns nil when they are
 	// applied and durable; a *MultiError that names the first operation that cannot
-	// be applied (nothing was changed); ErrClosed or ErrTooLarge (nothing was
-	// changed); or ErrUnknown, also when ctx ends while the write is under way.
+	// be applied (nothing was changed); ErrClosed, ErrTooLarge, ErrUnavailable or
+	// ErrSessionEnded (nothing was changed); or ErrUnknown, also when ctx ends while
+	// the write is under way: it may still be applied, later.
 	Multi(ctx context.Context, ops ...Op) error
 }
 
@@ -73,6 +86,8 @@ const (
 	OpCreate                   // makes the node, with version 0
 	OpSet                      // replaces the data of a node that has the version
 	OpDelete                   // removes a childless node that has the version
+	// OpCreateEphemeral makes the node, with version 0, for as long as the session lasts.
+	OpCreateEphemeral
 )
 
 // String returns the kind's name.
@@ -86,15 +101,20 @@ func (k OpKind) String() string {
 		return "set"
 	case OpDelete:
 		return "delete"
+	case OpCreateEphemeral:
+		return "create ephemeral"
 	}
 	return fmt.Sprintf("op(%d)", int8(k))
 }
 
-// Op is one operation of a multi. Make it with Check, Create, Set or Delete.
+// Creates tells whether the operation makes a node.
+func (k OpKind) Creates() bool { return k == OpCreate || k == OpCreateEphemeral }
+
+// Op is one operation of a multi. Make it with Check, Create, CreateEphemeral, Set or Delete.
 type Op struct {
 	Kind    OpKind
 	Path    string
-	Data    []byte // of OpCreate and OpSet; not to be changed until Multi has returned
+	Data    []byte // of a create or set; not to be changed until Multi has returned
 	Version int32  // expected by OpCheck, OpSet and OpDelete; AnyVersion matches all
 }
 
@@ -103,6 +123,12 @@ func Check(path string, version int32) Op { return Op{Kind: OpCheck, Path: path,
 
 // Create makes a node, whose parent must exist, with version 0.
 func Create(path string, data []byte) Op { return Op{Kind: OpCreate, Path: path, Data: data} }
+
+// CreateEphemeral makes a node as Create does, which is removed when the session ends
+// that runs the multi. It cannot have children.
+func CreateEphemeral(path string, data []byte) Op {
+	return Op{Kind: OpCreateEphemeral, Path: path, Data: data}
+}
 
 // Set replaces the data of the node if it has the version, and raises its version by one.
 func Set(path string, data []byte, version int32) Op {
@@ -116,7 +142,9 @@ func Delete(path string, version int32) Op { return Op{Kind: OpDelete, Path: pat
 type MultiError struct {
 	Index int // of the operation in the multi
 	Op    Op
-	Err   error // ErrNoNode, ErrNodeExists, ErrBadVersion, ErrNotEmpty, ErrBadPath or ErrTooLarge
+	// Err wraps ErrNoNode, ErrNodeExists, ErrBadVersion, ErrNotEmpty, ErrNoChildrenForEphemerals,
+	// ErrBadPath, ErrTooLarge or ErrDenied.
+	Err error
 }
 
 // Error names the operation and the reason.
@@ -128,18 +156,22 @@ func (e *MultiError) Error() string {
 func (e *MultiError) Unwrap() error { return e.Err }
 
 // CheckPath returns ErrBadPath, with the path, unless path is absolute and each of
-// its parts is non-empty, neither "." nor "..", and free of control characters.
+// its parts is non-empty, neither "." nor "..", and valid UTF-8 without the
+// characters that ZooKeeper refuses (control characters, private use, all from U+FFF0).
 // "/" is not accepted: no operation may name the root.
 func CheckPath(path string) error {
 	bad := func(why string) error { return fmt.Errorf("%w %q: %s", ErrBadPath, path, why) }
 	if len(path) < 2 || path[0] != '/' {
 		return bad("it must start with / and name a node")
 	}
+	if !utf8.ValidString(path) {
+		return bad("it is not UTF-8")
+	}
+	if i := strings.IndexFunc(path, refusedRune); i >= 0 {
+		return bad("it holds a character that is not printable")
+	}
 	for start, i := 1, 1; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {
-			if path[i] < ' ' || path[i] == 0x7f {
-				return bad("it holds a control character")
-			}
 			continue
 		}
 		switch path[start:i] {
@@ -151,6 +183,11 @@ func CheckPath(path string) error {
 		start = i + 1
 	}
 	return nil
+}
+
+// refusedRune tells whether ZooKeeper takes no path with r.
+func refusedRune(r rune) bool {
+	return r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0xe000 && r <= 0xf8ff || r >= 0xfff0
 }
 
 // CheckOps returns nil if a Store may take the multi: it is within the bounds of
@@ -165,7 +202,7 @@ func CheckOps(ops []Op) error {
 		err := CheckPath(op.Path)
 		switch {
 		case err != nil:
-		case op.Kind < OpCheck || op.Kind > OpDelete:
+		case op.Kind < OpCheck || op.Kind > OpCreateEphemeral:
 			err = fmt.Errorf("unknown kind %s", op.Kind)
 		case len(op.Data) > MaxNodeBytes:
 			err = fmt.Errorf("node of %d bytes, at most %d are taken: %w", len(op.Data), MaxNodeBytes, ErrTooLarge)

@@ -70,6 +70,7 @@ func TestCheckPath(t *testing.T) {
 	}
 	for _, path := range []string{
 		"", "/", "a", "a/b", "//", "/a/", "/a//b", "/.", "/..", "/a/../b", "/a/./b", "/a/..", "/a\x00", "/a\n", "/a/\x7f",
+		"/\u0085", "/\ue000", "/\ufff9", "/\U0001f40b", "/\xff",
 	} {
 		require.ErrorIs(t, metadata.CheckPath(path), metadata.ErrBadPath, "%q", path)
 	}
@@ -84,6 +85,41 @@ func TestCheckOps(t *testing.T) {
 	err := metadata.CheckOps([]metadata.Op{metadata.Check("/a", 0), metadata.Set("b", nil, 0)})
 	require.EqualError(t, err,
 		`operation 1 of the multi (set "b"): malformed path "b": it must start with / and name a node`)
+}
+
+func TestDryRunKnowsEphemerals(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	require.NoError(t, s.Multi(ctx, metadata.CreateEphemeral("/here", nil)))
+	for _, ops := range [][]metadata.Op{
+		{metadata.Create("/here/below", nil)},
+		{metadata.CreateEphemeral("/new", nil), metadata.Create("/new/below", nil)},
+		{metadata.CreateEphemeral("/new", nil), metadata.Set("/new", nil, 0), metadata.Create("/new/below", nil)},
+	} {
+		want := s.Multi(ctx, ops...)
+		require.ErrorIs(t, want, metadata.ErrNoChildrenForEphemerals)
+		got := metadata.DryRun(s).Multi(ctx, ops...)
+		require.ErrorIs(t, got, metadata.ErrNoChildrenForEphemerals)
+		var wantOp, gotOp *metadata.MultiError
+		require.ErrorAs(t, want, &wantOp)
+		require.ErrorAs(t, got, &gotOp)
+		require.Equal(t, wantOp.Index, gotOp.Index)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	c := metadata.NewChanges()
+	require.Empty(t, c.Take())
+	for range 100 {
+		c.Add("/b")
+		c.Add("/a")
+	}
+	<-c.Ready()
+	require.Equal(t, []string{"/a", "/b"}, c.Take(), "each path once, however often it changed (D8)")
+	require.Empty(t, c.Ready())
+	c.Add("/a") // between Ready and Take: taken with what was there
+	require.Equal(t, []string{"/a"}, c.Take())
+	<-c.Ready() // and a wake-up too many
+	require.Empty(t, c.Take())
 }
 
 func TestBootstrap(t *testing.T) {

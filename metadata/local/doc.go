@@ -11,5 +11,10 @@
 // commit fails, the tree can no longer be trusted; the store is then dead, and only a
 // restart of the broker, which reads the rows again, tells what was kept.
 //
+// A process is one session: Store is its own metadata.Session, which is over when a
+// write has failed. Ephemeral nodes are in memory only, so that they are gone when the
+// store is read again, whatever ended the process before. Watches fire when a multi is
+// applied to the tree; who reads again then waits until it is durable.
+//
 // It runs no goroutine. It may import metadata and kv.
 package local

@@ -12,7 +12,7 @@ import (
 	"github.com/skidway/skidway/metadata"
 )
 
-// Store is a metadata.Store on a kv store. Its methods are safe for concurrent use.
+// Store is a metadata.Store on a kv store, and its only session. Its methods are safe for concurrent use.
 type Store struct {
 	kv *kv.Store
 
@@ -25,9 +25,10 @@ type Store struct {
 	last *kv.Commit
 	// dead is why the store takes nothing any more; nil: it does. Never reset.
 	dead error
+	// over is closed when dead is set.
+	over    chan struct{}
+	watches watches
 }
-
-var _ metadata.Store = (*Store)(nil)
 
 // New reads all nodes of the kv store, which stays its caller's to close. The error
 // wraps metadata.ErrCorrupt if a row cannot be read or its parent is missing, and
@@ -46,7 +47,7 @@ func New(store *kv.Store) (*Store, error) {
 		return nil, fmt.Errorf("load metadata: %w", err)
 	}
 	t.keep()
-	return &Store{kv: store, tree: t}, nil
+	return &Store{kv: store, tree: t, over: make(chan struct{}), watches: make(watches)}, nil
 }
 
 // loadRow puts one row into the tree; parents come before their children.
@@ -66,21 +67,41 @@ func loadRow(t *tree, path string, row []byte) error {
 
 // Get returns the node at path, or an error that wraps metadata.ErrNoNode.
 func (s *Store) Get(ctx context.Context, path string) (metadata.Node, error) {
+	return s.get(ctx, path, nil)
+}
+
+// get returns the node; changes, if there are, get to know when it is another.
+func (s *Store) get(ctx context.Context, path string, changes *metadata.Changes) (metadata.Node, error) {
 	var found metadata.Node
 	err := s.read(ctx, path, func(n *node) {
-		found = metadata.Node{Path: path, Data: bytes.Clone(n.data), Version: n.version}
+		s.watches.add(watch{path, onNode}, changes)
+		if n != nil {
+			found = metadata.Node{Path: path, Data: bytes.Clone(n.data), Version: n.version, Session: n.session}
+		}
 	})
 	return found, err
 }
 
 // Children returns the names of the node's children, sorted, or an error that wraps metadata.ErrNoNode.
 func (s *Store) Children(ctx context.Context, path string) ([]string, error) {
+	return s.list(ctx, path, nil)
+}
+
+func (s *Store) list(ctx context.Context, path string, changes *metadata.Changes) ([]string, error) {
 	var names []string
-	err := s.read(ctx, path, func(n *node) { names = slices.Clone(n.children) })
+	err := s.read(ctx, path, func(n *node) {
+		if n == nil {
+			s.watches.add(watch{path, onNode}, changes) // it may come
+			return
+		}
+		s.watches.add(watch{path, onChildren}, changes)
+		names = slices.Clone(n.children)
+	})
 	return names, err
 }
 
-// read shows the node to look, under the mutex, and returns when all that it saw is durable.
+// read shows the node, nil if there is none, to look, under the mutex, and returns when
+// all that it saw is durable.
 func (s *Store) read(ctx context.Context, path string, look func(*node)) error {
 	if path != root {
 		if err := metadata.CheckPath(path); err != nil {
@@ -90,9 +111,9 @@ func (s *Store) read(ctx context.Context, path string, look func(*node)) error {
 	s.mu.Lock()
 	last, err := s.last, s.aliveLocked()
 	if err == nil {
-		if n := s.tree.nodes[path]; n != nil {
-			look(n)
-		} else {
+		n := s.tree.nodes[path]
+		look(n)
+		if n == nil {
 			err = fmt.Errorf("%q: %w", path, metadata.ErrNoNode)
 		}
 	}
@@ -144,6 +165,7 @@ func (s *Store) submit(ops []metadata.Op) (seen, mine *kv.Commit, err error) {
 		return s.last, nil, err
 	}
 	s.tree.keep()
+	s.watches.fire(ops)
 	it := s.itemLocked(ops)
 	if len(it.rows) == 0 {
 		return s.last, nil, nil
@@ -162,7 +184,8 @@ func (s *Store) itemLocked(ops []metadata.Op) *item {
 		}
 		written[op.Path] = true
 		r := row{path: op.Path}
-		if n := s.tree.nodes[op.Path]; n != nil {
+		// An ephemeral node has no row: after a crash it is gone, as it must be.
+		if n := s.tree.nodes[op.Path]; n != nil && n.session == 0 {
 			r.value = encodeRow(n.version, n.data)
 		}
 		it.rows = append(it.rows, r)
@@ -197,6 +220,8 @@ func (s *Store) die(cause error) error {
 func (s *Store) dieLocked(cause error) error {
 	if s.dead == nil {
 		s.dead = fmt.Errorf("%w: an earlier write failed: %w", metadata.ErrClosed, cause)
+		close(s.over)
+		s.watches.fireAll()
 	}
 	return s.dead
 }

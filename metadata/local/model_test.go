@@ -27,21 +27,25 @@ func (m model) multi(ops []metadata.Op) (model, int, error) {
 	for i, op := range ops {
 		n, exists := next[op.Path]
 		parent := op.Path[:strings.LastIndexByte(op.Path, '/')]
-		_, parentExists := next[parent]
+		up, parentExists := next[parent]
 		rightVersion := op.Version == -1 || op.Version == n.Version
 		switch {
-		case op.Kind == metadata.OpCreate && parent != "" && !parentExists:
+		case op.Kind.Creates() && parent != "" && !parentExists:
 			return m, i, metadata.ErrNoNode
-		case op.Kind == metadata.OpCreate && exists:
+		case op.Kind.Creates() && exists:
 			return m, i, metadata.ErrNodeExists
+		case op.Kind.Creates() && up.Session != 0:
+			return m, i, metadata.ErrNoChildrenForEphemerals
 		case op.Kind == metadata.OpCreate:
 			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data)}
+		case op.Kind == metadata.OpCreateEphemeral:
+			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Session: 1}
 		case !exists:
 			return m, i, metadata.ErrNoNode
 		case !rightVersion:
 			return m, i, metadata.ErrBadVersion
 		case op.Kind == metadata.OpSet:
-			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Version: n.Version + 1}
+			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Version: n.Version + 1, Session: n.Session}
 		case op.Kind == metadata.OpDelete && len(next.children(op.Path)) > 0:
 			return m, i, metadata.ErrNotEmpty
 		case op.Kind == metadata.OpDelete:
@@ -49,6 +53,15 @@ func (m model) multi(ops []metadata.Op) (model, int, error) {
 		}
 	}
 	return next, 0, nil
+}
+
+// restart ends the session.
+func (m model) restart() {
+	for path, n := range m {
+		if n.Session != 0 {
+			delete(m, path)
+		}
+	}
 }
 
 func (m model) children(path string) []string {
@@ -68,13 +81,15 @@ func drawOp(t *rapid.T) metadata.Op {
 	path := rapid.SampledFrom(allPaths).Draw(t, "path")
 	version := rapid.SampledFrom([]int32{-1, -1, 0, 0, 1, 2, 3}).Draw(t, "version")
 	data := rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "data")
-	switch rapid.IntRange(0, 4).Draw(t, "kind") {
+	switch rapid.IntRange(0, 5).Draw(t, "kind") {
 	case 0:
 		return metadata.Check(path, version)
 	case 1:
 		return metadata.Set(path, data, version)
 	case 2:
 		return metadata.Delete(path, version)
+	case 3:
+		return metadata.CreateEphemeral(path, data)
 	}
 	return metadata.Create(path, data)
 }
@@ -109,6 +124,7 @@ func TestModel(t *testing.T) {
 			case 1, 2, 3, 4, 5: // only read the rows again
 				s, err = local.New(store)
 				require.NoError(t, err)
+				m.restart()
 			default:
 				ops := rapid.SliceOfN(rapid.Custom(drawOp), 0, 5).Draw(t, "ops")
 				next, index, want := m.multi(ops)
@@ -144,6 +160,7 @@ func compare(t *rapid.T, s *local.Store, base string, m model) {
 		}
 		require.NoError(t, errors.Join(err, childrenErr))
 		require.Equal(t, want.Version, n.Version, path)
+		require.Equal(t, want.Session, n.Session, path)
 		require.True(t, bytes.Equal(want.Data, n.Data), path)
 		require.True(t, slices.Equal(m.children(path), names), path)
 	}

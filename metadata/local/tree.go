@@ -13,7 +13,8 @@ import (
 type node struct {
 	data     []byte // never changed in place
 	version  int32
-	children []string // last parts of their paths, sorted
+	session  int64    // as in metadata.Node
+	children []string // last parts of their paths, sorted; none if session is not 0
 }
 
 // tree holds all nodes by path. Invariant: the root is there, and each other node's
@@ -62,8 +63,11 @@ func (t *tree) revert() {
 
 func (t *tree) applyOne(op metadata.Op) error {
 	n := t.nodes[op.Path]
-	if op.Kind == metadata.OpCreate {
+	switch op.Kind {
+	case metadata.OpCreate:
 		return t.create(op.Path, node{data: bytes.Clone(op.Data)})
+	case metadata.OpCreateEphemeral:
+		return t.create(op.Path, node{data: bytes.Clone(op.Data), session: sessionID})
 	}
 	if n == nil {
 		return metadata.ErrNoNode
@@ -96,6 +100,9 @@ func (t *tree) create(path string, n node) error {
 	}
 	if t.nodes[path] != nil {
 		return metadata.ErrNodeExists
+	}
+	if t.nodes[parent].session != 0 {
+		return fmt.Errorf("parent %q: %w", parent, metadata.ErrNoChildrenForEphemerals)
 	}
 	t.link(path, &n)
 	t.undo = append(t.undo, func() { t.unlink(path) })
