@@ -24,7 +24,7 @@ demo-stop: ## Stop the broker that demo left running and delete its data.
 	@scripts/demo stop
 
 .PHONY: deps
-deps: ## Install what the tests need (a C compiler for the race detector, Python with msgpack).
+deps: ## Install what the tests need (a C compiler for the race detector, Python with msgpack, ZooKeeper).
 	@scripts/test-deps
 
 .PHONY: test

@@ -8,6 +8,7 @@ const module = "github.com/skidway/skidway"
 // docs/ARCHITECTURE.md, when it is a part that a user of the system would name.
 var rows = map[string]int{
 	"record": 1, "units": 1, "internal/bounded": 1, "internal/faultfs": 1, "internal/lint": 1,
+	"internal/zkserver": 1,
 	"kv": 2, "metadata": 2,
 	"partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "wire": 3,
 	"replication": 4, "retention": 4, "group": 4, "wire/kafka": 4,
@@ -66,7 +67,7 @@ var metricsLibraries = []string{"github.com/prometheus", "go.opentelemetry.io", 
 // what is to be done.
 var outside = []string{
 	"kv", "wire", "wire/kafka", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim", "internal/faultfs",
-	"replication/shipper.go",
+	"internal/zkserver", "replication/shipper.go",
 }
 
 // effectImports are import paths, with all below them, that bring in the outside world.

@@ -1,0 +1,291 @@
+// Package zkserver runs real ZooKeeper servers as child processes: for tests, and for a
+// cluster to try out on one machine. It finds Debian's package (zookeeper, with a Java
+// runtime) or what ZOOKEEPER_CLASSPATH names.
+//
+// The servers listen on the loopback interface only, keep all they write below one
+// directory, and end with the process that started them as far as that can be had:
+// the caller calls Close.
+package zkserver
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ErrNotInstalled says that there is no ZooKeeper, or no Java to run it.
+var ErrNotInstalled = errors.New("ZooKeeper is not installed")
+
+// classpathVariable names the classpath of another ZooKeeper than Debian's.
+const classpathVariable = "ZOOKEEPER_CLASSPATH"
+
+// debianJar is where Debian's package has ZooKeeper; its manifest names what it needs.
+const debianJar = "/usr/share/java/zookeeper.jar"
+
+// Config says what to run.
+type Config struct {
+	Dir     string // of all that the servers write; must exist
+	Servers int    // 1 stands alone; 3 or 5 are an ensemble
+	// Tick is ZooKeeper's tickTime: sessions last from 2 to 20 of them. 0: 2 s.
+	Tick time.Duration
+	// TLS, if it is not nil, makes the servers listen for TLS too.
+	TLS *TLS
+}
+
+// TLS names the files, in PEM, with which a server proves who it is.
+type TLS struct {
+	CertAndKey string // the server's certificate and its key, in one file
+	Trusted    string // the authorities of clients' certificates
+}
+
+// Ensemble is the running servers.
+type Ensemble struct {
+	Servers []*Server
+}
+
+// Server is one server. Its methods are not safe for concurrent use.
+type Server struct {
+	// Address is host:port for clients, without TLS.
+	Address string
+	// TLSAddress is host:port for clients with TLS; empty: none.
+	TLSAddress string
+
+	id                   int
+	dir                  string
+	classpath            string
+	clientPort, tlsPort  int
+	quorumPort, votePort int
+	process              *exec.Cmd
+	exited               chan struct{}
+}
+
+// Find returns the classpath of ZooKeeper, or an error that wraps ErrNotInstalled and says what is missing.
+func Find() (string, error) {
+	if _, err := exec.LookPath("java"); err != nil {
+		return "", fmt.Errorf("%w: there is no java in the PATH (Debian: apt-get install zookeeper)", ErrNotInstalled)
+	}
+	if classpath := os.Getenv(classpathVariable); classpath != "" {
+		return classpath, nil
+	}
+	if _, err := os.Stat(debianJar); err != nil {
+		return "", fmt.Errorf("%w: %w (Debian: apt-get install zookeeper; or set %s)",
+			ErrNotInstalled, err, classpathVariable)
+	}
+	return debianJar, nil
+}
+
+// Start runs the servers and returns when each answers clients. On an error none is left running.
+func Start(cfg Config) (*Ensemble, error) {
+	classpath, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Tick == 0 {
+		cfg.Tick = 2 * time.Second
+	}
+	e := &Ensemble{}
+	ports, err := freePorts(4 * cfg.Servers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range cfg.Servers {
+		s := &Server{
+			id: i + 1, dir: filepath.Join(cfg.Dir, fmt.Sprint("zk", i+1)), classpath: classpath,
+			clientPort: ports[4*i], quorumPort: ports[4*i+1], votePort: ports[4*i+2], tlsPort: ports[4*i+3],
+		}
+		s.Address = fmt.Sprint("127.0.0.1:", s.clientPort)
+		if cfg.TLS != nil {
+			s.TLSAddress = fmt.Sprint("127.0.0.1:", s.tlsPort)
+		}
+		e.Servers = append(e.Servers, s)
+	}
+	for _, s := range e.Servers {
+		if err := errors.Join(s.configure(cfg, e.Servers), s.spawn()); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	for _, s := range e.Servers {
+		if err := s.await(); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return e, nil
+}
+
+// Addresses returns the addresses of all servers.
+func (e *Ensemble) Addresses() []string {
+	addresses := make([]string, len(e.Servers))
+	for i, s := range e.Servers {
+		addresses[i] = s.Address
+	}
+	return addresses
+}
+
+// Close kills the servers and waits for their end. Their files stay.
+func (e *Ensemble) Close() error {
+	var errs []error
+	for _, s := range e.Servers {
+		errs = append(errs, s.Kill())
+	}
+	return errors.Join(errs...)
+}
+
+// configure writes the server's configuration.
+func (s *Server) configure(cfg Config, all []*Server) error {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return fmt.Errorf("zookeeper: %w", err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\ntickTime=%d\n",
+		s.dir, s.clientPort, cfg.Tick.Milliseconds())
+	fmt.Fprintf(&b, "initLimit=20\nsyncLimit=10\nadmin.enableServer=false\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n")
+	if cfg.TLS != nil {
+		fmt.Fprintf(&b, "secureClientPort=%d\nsecureClientPortAddress=127.0.0.1\n", s.tlsPort)
+		fmt.Fprintf(&b, "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n")
+		fmt.Fprintf(&b, "ssl.keyStore.location=%s\nssl.keyStore.type=PEM\n", cfg.TLS.CertAndKey)
+		fmt.Fprintf(&b, "ssl.trustStore.location=%s\nssl.trustStore.type=PEM\n", cfg.TLS.Trusted)
+	}
+	if len(all) > 1 {
+		for _, o := range all {
+			fmt.Fprintf(&b, "server.%d=127.0.0.1:%d:%d\n", o.id, o.quorumPort, o.votePort)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, "myid"), fmt.Append(nil, s.id), 0o644); err != nil {
+			return fmt.Errorf("zookeeper: %w", err)
+		}
+	}
+	if err := os.WriteFile(s.configPath(), []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("zookeeper: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) configPath() string { return filepath.Join(s.dir, "zoo.cfg") }
+
+func (s *Server) logPath() string { return filepath.Join(s.dir, "zookeeper.log") }
+
+// javaOptions keep a server small and quick to start; it is not one to measure.
+var javaOptions = []string{"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+
+// spawn starts the process.
+func (s *Server) spawn() error {
+	log, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("zookeeper: %w", err)
+	}
+	defer log.Close()
+	args := append([]string{}, javaOptions...)
+	args = append(args, "-cp", s.classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configPath())
+	cmd := exec.Command("java", args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	endWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("zookeeper: %w", err)
+	}
+	exited := make(chan struct{})
+	s.process, s.exited = cmd, exited
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	return nil
+}
+
+// How long a server may take to answer, and how often it is asked.
+const (
+	startLimit = 60 * time.Second
+	askEvery   = 50 * time.Millisecond
+)
+
+// await returns when the server answers clients.
+func (s *Server) await() error {
+	deadline := time.Now().Add(startLimit)
+	for time.Now().Before(deadline) {
+		if s.Mode() != "" {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("zookeeper: server %d has ended; its log ends with:\n%s", s.id, s.logTail())
+		case <-time.After(askEvery):
+		}
+	}
+	return fmt.Errorf("zookeeper: server %d does not answer within %v; its log ends with:\n%s",
+		s.id, startLimit, s.logTail())
+}
+
+const tailBytes = 2000
+
+func (s *Server) logTail() string {
+	b, _ := os.ReadFile(s.logPath())
+	return string(b[max(0, len(b)-tailBytes):])
+}
+
+// Mode returns "standalone", "leader" or "follower", or "" while the server does not answer clients.
+func (s *Server) Mode() string {
+	conn, err := net.DialTimeout("tcp", s.Address, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := conn.Write([]byte("srvr")); err != nil {
+		return ""
+	}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		if mode, ok := strings.CutPrefix(lines.Text(), "Mode: "); ok {
+			return mode
+		}
+	}
+	return ""
+}
+
+// Kill ends the server as a crash would, and waits for its end. One that does not run is no error.
+func (s *Server) Kill() error {
+	if s.process == nil {
+		return nil
+	}
+	err := s.process.Process.Kill()
+	<-s.exited
+	s.process = nil
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("zookeeper: kill server %d: %w", s.id, err)
+	}
+	return nil
+}
+
+// Restart starts a server that was killed, and returns when it answers clients; in an
+// ensemble that needs a majority.
+func (s *Server) Restart() error {
+	if err := s.Launch(); err != nil {
+		return err
+	}
+	return s.await()
+}
+
+// Launch starts a server that was killed, and does not wait.
+func (s *Server) Launch() error {
+	if s.process != nil {
+		return fmt.Errorf("zookeeper: server %d runs", s.id)
+	}
+	return s.spawn()
+}
+
+// freePorts returns ports that were free a moment ago.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("zookeeper: %w", err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

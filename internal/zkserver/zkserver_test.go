@@ -1,0 +1,53 @@
+package zkserver_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/skidway/skidway/internal/zkserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestOneServer(t *testing.T) {
+	if _, err := zkserver.Find(); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	e, err := zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1, Tick: 100 * time.Millisecond})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	s := e.Servers[0]
+	require.Equal(t, "standalone", s.Mode())
+	require.ErrorContains(t, s.Restart(), "runs")
+	require.NoError(t, s.Kill())
+	require.Empty(t, s.Mode())
+	require.NoError(t, s.Kill(), "twice")
+	require.Error(t, s.Pause())
+	require.NoError(t, s.Restart())
+	require.Equal(t, []string{s.Address}, e.Addresses())
+}
+
+func TestFind(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := zkserver.Find()
+	require.ErrorIs(t, err, zkserver.ErrNotInstalled)
+	require.ErrorContains(t, err, "apt-get install")
+	_, err = zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1})
+	require.ErrorIs(t, err, zkserver.ErrNotInstalled)
+}
+
+// A server that ends at once is named with the end of its log, and nothing is left running.
+func TestServerEnds(t *testing.T) {
+	if _, err := zkserver.Find(); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	t.Setenv("ZOOKEEPER_CLASSPATH", t.TempDir())
+	_, err := zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1})
+	require.ErrorContains(t, err, "server 1 has ended")
+	require.ErrorContains(t, err, "QuorumPeerMain")
+}
