@@ -22,9 +22,13 @@ type Config struct {
 	// a wildcard such as 0.0.0.0, the machine's host name with the port listened on.
 	Advertise string
 
-	// HTTPListen is the address of /metrics, /livez, /readyz and /debug/pprof/; "" and "off" mean none.
-	// A host that is not loopback needs Insecure = InsecureAllowed, and offers no /debug/pprof/ even then.
+	// HTTPListen is the address of /metrics, /livez and /readyz; "" and "off" mean none.
+	// A host that is not loopback needs Insecure = InsecureAllowed.
 	HTTPListen string
+
+	// Profiles tells whether HTTPListen serves /debug/pprof/, too; it then has to be a loopback address, whatever
+	// Insecure says. Default ProfilesOff.
+	Profiles Profiles
 
 	// NodeID is the broker's id, 1 or more. Default 1. A data directory belongs to the id that created it.
 	NodeID int32
@@ -109,6 +113,17 @@ const (
 	InsecureRefused Insecure = iota
 	// InsecureAllowed accepts them: everyone who can reach the address can read, write and delete everything.
 	InsecureAllowed
+)
+
+// Profiles tells whether the admin address serves /debug/pprof/, which shows what the process has in memory and can be
+// made to cost CPU time.
+type Profiles int8
+
+const (
+	// ProfilesOff serves none.
+	ProfilesOff Profiles = iota
+	// ProfilesOn serves them, on a loopback address only.
+	ProfilesOn
 )
 
 // TopicDefaults holds what a topic gets that does not say otherwise.

@@ -168,6 +168,7 @@ func (c Config) validateAddresses(fault faultFunc) {
 	if c.HTTPListen != "" {
 		c.validateBind(fault, "HTTPListen", c.HTTPListen)
 	}
+	c.validateProfiles(fault)
 	if c.Advertise == "" {
 		return
 	}
@@ -178,6 +179,21 @@ func (c Config) validateAddresses(fault faultFunc) {
 		fault("Advertise", "%q is no address that a client can dial", c.Advertise)
 	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		fault("Advertise", "%q has no port that a client can dial", c.Advertise)
+	}
+}
+
+// validateProfiles refuses to show the process's memory to other machines (I-24).
+func (c Config) validateProfiles(fault faultFunc) {
+	if c.Profiles == ProfilesOff {
+		return
+	}
+	if c.HTTPListen == "" {
+		fault("Profiles", "profiles are served at the admin address, which is off; give http a loopback address")
+		return
+	}
+	if host, _, err := net.SplitHostPort(c.HTTPListen); err == nil && !isLoopback(host) {
+		fault("Profiles", "profiles show what is in memory, and %q can be reached from other machines;"+
+			" give http a loopback address such as 127.0.0.1:7441", c.HTTPListen)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// httpServer serves /metrics, /livez, /readyz and, on a loopback address only, /debug/pprof/.
+// httpServer serves /metrics, /livez, /readyz and, where Config.Profiles says so, /debug/pprof/.
 type httpServer struct {
 	listener net.Listener
 	server   *http.Server
@@ -31,7 +31,8 @@ func (b *Broker) startHTTP(ln net.Listener) *httpServer {
 		_, _ = io.WriteString(w, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", b.serveReady)
-	if addr, ok := ln.Addr().(*net.TCPAddr); ok && addr.IP.IsLoopback() {
+	// The address was checked as it was written; a name such as localhost can still mean anything (I-24).
+	if addr, ok := ln.Addr().(*net.TCPAddr); b.cfg.Profiles == ProfilesOn && ok && addr.IP.IsLoopback() {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

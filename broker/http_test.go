@@ -124,8 +124,6 @@ func TestHealthPages(t *testing.T) {
 	require.Equal(t, "ready\n", n.get("/readyz", 200))
 	require.JSONEq(t, `{"status":"ready","checks":[
 		{"name":"storage","ok":true},{"name":"data","ok":true},{"name":"clock","ok":true}]}`, n.get("/readyz?verbose", 200))
-	require.Contains(t, n.get("/debug/pprof/", 200), "goroutine")
-	n.get("/debug/pprof/cmdline", 200)
 	n.get("/nothing", 404)
 	resp, err := http.Post("http://"+n.HTTPAddr().String()+"/readyz", "text/plain", nil)
 	require.NoError(t, err)
@@ -163,10 +161,22 @@ func TestHealthWhileStarting(t *testing.T) {
 	require.Equal(t, "ready\n", n.get("/readyz", 200))
 }
 
-// I-24: profiles are not offered to other machines.
-func TestNoProfilesBeyondLoopbackI24(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.HTTPListen, c.Insecure = "0.0.0.0:0", InsecureAllowed })
-	n.get("/livez", 200)
-	n.get("/debug/pprof/", 404)
-	n.get("/debug/pprof/heap", 404)
+// I-24: profiles are offered where that is asked for, and never to other machines.
+func TestProfilesI24(t *testing.T) {
+	asked := startNode(t, withHTTP, func(c *Config) { c.Profiles = ProfilesOn })
+	require.Contains(t, asked.get("/debug/pprof/", 200), "goroutine")
+	asked.get("/debug/pprof/cmdline", 200)
+	asked.get("/debug/pprof/heap", 200)
+
+	plain := startNode(t, withHTTP)
+	plain.get("/livez", 200)
+	plain.get("/debug/pprof/", 404)
+	plain.get("/debug/pprof/heap", 404)
+
+	open := Config{DataDir: "/data", HTTPListen: "0.0.0.0:0", Insecure: InsecureAllowed, Profiles: ProfilesOn}
+	require.ErrorContains(t, open.Validate(), `Profiles: profiles show what is in memory, and "0.0.0.0:0" can be reached`)
+	open.Profiles = ProfilesOff
+	require.NoError(t, open.Validate())
+	off := Config{DataDir: "/data", HTTPListen: "off", Profiles: ProfilesOn}
+	require.ErrorContains(t, off.Validate(), "Profiles: profiles are served at the admin address, which is off")
 }

@@ -96,6 +96,9 @@ func brokerConfig(c *config.Config, dev bool) broker.Config {
 	if c.AutoCreateTopics {
 		bc.AutoCreate = broker.AutoCreateOn
 	}
+	if c.Profiles {
+		bc.Profiles = broker.ProfilesOn
+	}
 	if c.Insecure {
 		bc.Insecure = broker.InsecureAllowed
 	}

@@ -16,6 +16,7 @@ import (
 // keyOf names the setting behind a field of broker.Config.
 var keyOf = map[string]string{
 	"DataDir": "data_dir", "Listen": "listen", "Advertise": "advertise", "HTTPListen": "http", "NodeID": "node_id",
+	"Profiles":      "pprof",
 	"FsyncInterval": "log.fsync_interval", "TopicDefaults.Partitions": "topic_defaults.partitions",
 	"TopicDefaults.Settings": "topic_defaults", "Storage.CacheBytes": "storage.cache",
 	"Storage.MemTableBytes": "storage.memtable",
