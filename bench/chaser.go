@@ -24,7 +24,7 @@ func (c *chaser) run(ctx context.Context) {
 		err := c.round(ctx)
 		c.rounds.Add(1)
 		if c.received.Load() > before {
-			continue // retention may take the start away under a reader: that is no fault
+			continue
 		}
 		if err != nil && ctx.Err() == nil {
 			c.r.fault(err)

@@ -21,38 +21,26 @@ type metric struct {
 	name   string
 	format func(float64) string
 	value  func(*Result) (float64, bool)
-	kind   metricKind
 }
-
-// metricKind tells whether a ratio of two of a figure says something.
-type metricKind int8
-
-const (
-	compared metricKind = iota
-	told                // about the machine, and not about what ran on it
-)
 
 // metrics are what is compared, in the order of the table.
 func metrics() []metric {
 	return []metric{
-		{"produced", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Produce) }, compared},
-		{"consumed", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Consume) }, compared},
-		{"produce p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p50) }, compared},
-		{"produce p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p99) }, compared},
-		{"end to end p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p50) }, compared},
-		{"end to end p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p99) }, compared},
-		{"opening", formatSeconds, func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }, compared},
-		{"broker CPU s/GB", formatTwo, perGB, compared},
-		{"disk bytes/byte", formatTwo, amplification, compared},
+		{"produced", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Produce) }},
+		{"consumed", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Consume) }},
+		{"produce p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p50) }},
+		{"produce p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p99) }},
+		{"end to end p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p50) }},
+		{"end to end p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p99) }},
+		{"opening", formatSeconds, func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }},
+		{"broker CPU s/GB", formatTwo, perGB},
+		{"disk bytes/byte", formatTwo, amplification},
 		{"broker RSS", formatMiB, func(r *Result) (float64, bool) {
 			if r.Broker == nil || r.Broker.RSS == 0 {
 				return 0, false
 			}
 			return float64(r.Broker.RSS), true
-		}, compared},
-		{"others' CPU", formatPercent, func(r *Result) (float64, bool) {
-			return r.OthersCPU, r.Broker != nil && r.OthersCPU > 0
-		}, told},
+		}},
 	}
 }
 
@@ -99,7 +87,6 @@ func amplification(r *Result) (float64, bool) {
 
 func formatRate(v float64) string    { return fmt.Sprintf("%.1f MB/s", v/1e6) }
 func formatSeconds(v float64) string { return fmt.Sprintf("%.1f s", v) }
-func formatPercent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
 func formatTwo(v float64) string     { return fmt.Sprintf("%.2f", v) }
 func formatMiB(v float64) string     { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
 func formatMicros(v float64) string  { return FormatLatency(int64(v)) }
@@ -151,6 +138,9 @@ func WriteComparison(w io.Writer, columns []Column, style Style) error {
 				rows = append(rows, row)
 			}
 		}
+		if row := noiseRow(title, columns); row != nil {
+			rows = append(rows, row)
+		}
 	}
 	if style == Markdown {
 		return writeMarkdown(w, rows)
@@ -196,10 +186,6 @@ func compareOne(title string, m metric, columns []Column) []string {
 	}
 	last := len(columns) - 1
 	for _, v := range values[:last] {
-		if m.kind == told {
-			row = append(row, verdictOnNoise(slices.Concat(v, values[last])))
-			continue
-		}
 		row = append(row, ratio(v, values[last]))
 	}
 	return row
@@ -216,17 +202,6 @@ func spread(m metric, v []float64) string {
 		text += fmt.Sprintf(" ±%.0f%%", 50*(slices.Max(v)-slices.Min(v))/middle)
 	}
 	return text
-}
-
-// verdictOnNoise tells whether what is compared may be about the other processes of the machine.
-func verdictOnNoise(shares []float64) string {
-	if len(shares) == 0 {
-		return "-"
-	}
-	if Median(shares) > noisy {
-		return "too noisy to tell small differences"
-	}
-	return "quiet enough"
 }
 
 func ratio(before, after []float64) string {

@@ -79,6 +79,16 @@ func newLatency(h *hdr.Histogram) (Latency, error) {
 	return l, nil
 }
 
+// brief is the summary alone.
+func (l *Latency) brief() *Latency {
+	if l == nil {
+		return nil
+	}
+	b := *l
+	b.HDR = ""
+	return &b
+}
+
 // Histogram returns the whole distribution.
 func (l *Latency) Histogram() (*hdr.Histogram, error) {
 	h, err := hdr.Decode([]byte(l.HDR))

@@ -41,23 +41,34 @@ func Max(ctx context.Context, d Driver, l Load, s Search, o Options) (rate float
 		return 0, fmt.Errorf("bench: the load: mode %q has no rate to be searched", l.Mode)
 	}
 	s.Step(closed, ClosedLoop)
-	low, high := 0.0, closed.Produce.PerSecond
-	for range maxSteps {
-		l.Rate = (low + high) / 2
+	return highest(closed.Produce.PerSecond, func(rate float64) (bool, error) {
+		l.Rate = rate
 		r, err := Run(ctx, d, l, o)
+		if err != nil {
+			return false, err
+		}
+		kept := r.sustained(s.Limit)
+		s.Step(r, map[bool]Verdict{true: KeptUp, false: TooMuch}[kept])
+		return kept, nil
+	})
+}
+
+// highest halves the distance between a rate that is kept up with and one that is not, from 0 and high on.
+func highest(high float64, keepsUp func(rate float64) (bool, error)) (low float64, err error) {
+	for range maxSteps {
+		rate := (low + high) / 2
+		kept, err := keepsUp(rate)
 		if err != nil {
 			return 0, err
 		}
-		if r.sustained(s.Limit) {
-			low = l.Rate
-			s.Step(r, KeptUp)
+		if kept {
+			low = rate
 		} else {
-			high = l.Rate
-			s.Step(r, TooMuch)
+			high = rate
 		}
 	}
 	if low == 0 {
-		return 0, fmt.Errorf("bench: no rate down to %.0f records a second had a p99 within %v", high, s.Limit)
+		return 0, fmt.Errorf("bench: no rate down to %.0f records a second was kept up with within the limit", high)
 	}
 	return low, nil
 }

@@ -7,9 +7,6 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// noisy is the share of the machine's CPU that others may use before a result is said to be about them, too.
-const noisy = 0.05
-
 // result gathers what the run came to.
 func (r *run) result() (*Result, error) {
 	s := r.sampler
@@ -30,7 +27,10 @@ func (r *run) result() (*Result, error) {
 		out.Broker = s.last.since(s.first)
 	}
 	if r.options.Probe.PID != 0 {
-		out.OthersCPU = others(s.host, out.ClientCPU+out.Broker.CPUSeconds)
+		out.OthersCPU, out.StolenCPU = others(s.host, out.ClientCPU+out.Broker.CPUSeconds)
+	}
+	if r.options.Disk != "" {
+		out.Fsync = &r.fsync
 	}
 	out.Trends = trends(s.timeline, r.load.Size)
 	out.Warnings = r.warnings(out)
@@ -38,13 +38,14 @@ func (r *run) result() (*Result, error) {
 }
 
 // others is the share of the machine's time that was stolen from it or used by processes other than these, which used
-// that many seconds.
-func others(host [2]hostTimes, ours float64) float64 {
+// that many seconds, and the part of it that was stolen; -1: unknown.
+func others(host [2]hostTimes, ours float64) (share, stolenShare float64) {
 	busy, idle, stolen := host[1].busy-host[0].busy, host[1].idle-host[0].idle, host[1].stolen-host[0].stolen
 	if busy+idle+stolen <= 0 {
-		return -1
+		return -1, 0
 	}
-	return max(busy+stolen-ours, 0) / (busy + idle + stolen)
+	all := busy + idle + stolen
+	return max(busy+stolen-ours, 0) / all, stolen / all
 }
 
 func (r *run) verification() (v Verification) {
@@ -109,8 +110,8 @@ func (r *run) warnings(out *Result) (all []string) {
 	if d := out.SendDelay; d != nil && out.Produce.Latency != nil && d.P99 > out.Produce.Latency.P99/2 {
 		warn("this client was behind (send delay p99 %v): numbers describe the client", time.Duration(d.P99)*time.Microsecond)
 	}
-	if out.OthersCPU > noisy {
-		warn("other processes used %.0f%% of the machine's CPU: too noisy to tell small differences", 100*out.OthersCPU)
+	for _, what := range out.disturbances() {
+		warn("%s: too noisy to tell small differences", what)
 	}
 	if out.ClientCPU > 0.9*float64(out.Host.CPUs)*out.Seconds {
 		warn("this client used %.0f%% of the machine's CPU: numbers describe the client",

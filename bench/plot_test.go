@@ -25,7 +25,35 @@ func TestWriteRatioPlot(t *testing.T) {
 	}
 	var out strings.Builder
 	require.NoError(t, WriteRatioPlot(&out, columns))
-	d := xml.NewDecoder(strings.NewReader(out.String()))
+	requireWellFormed(t, out.String())
+	require.Contains(t, out.String(), "full &lt;&amp;&gt;")
+	require.Equal(t, 3, strings.Count(out.String(), "<circle "), "two ratios of writing, one of reading")
+	require.Contains(t, out.String(), ">2x<")
+	require.Contains(t, out.String(), ">21x<")
+	require.NotContains(t, out.String(), "NaN")
+	require.NotContains(t, out.String(), "CPU time", "nobody knows it")
+}
+
+// What a GB costs the broker has a part of its own, and a single run no bounds.
+func TestWriteRatioPlotOfCosts(t *testing.T) {
+	cost := func(seconds float64) []*Result {
+		return []*Result{{Load: Load{Name: "full"}, Produce: &Flow{Bytes: 1e9, BytesPerSecond: 1e6},
+			Broker: &BrokerView{CPUSeconds: seconds}}}
+	}
+	columns := []Column{{Name: "kafka", Results: cost(8)}, {Name: "skidway", Results: cost(4)}}
+	var out strings.Builder
+	require.NoError(t, WriteRatioPlot(&out, columns))
+	requireWellFormed(t, out.String())
+	require.Contains(t, out.String(), "CPU time a GB")
+	require.Contains(t, out.String(), ">0.5x<")
+	require.Equal(t, 2, strings.Count(out.String(), "<circle "))
+	require.NotContains(t, out.String(), "Inf")
+	require.NotContains(t, out.String(), "NaN")
+}
+
+func requireWellFormed(t *testing.T, text string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(text))
 	for {
 		_, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -33,9 +61,4 @@ func TestWriteRatioPlot(t *testing.T) {
 		}
 		require.NoError(t, err, "it is well-formed")
 	}
-	require.Contains(t, out.String(), "full &lt;&amp;&gt;")
-	require.Equal(t, 3, strings.Count(out.String(), "<circle "), "two ratios of writing, one of reading")
-	require.Contains(t, out.String(), ">2x<")
-	require.Contains(t, out.String(), ">21x<")
-	require.NotContains(t, out.String(), "NaN")
 }

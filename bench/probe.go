@@ -175,7 +175,7 @@ func (r *reading) since(earlier *reading) *BrokerView {
 	}
 	v.FsyncP99 = math.Inf(1)
 	for le, n := range r.fsyncs {
-		if n-earlier.fsyncs[le] >= 0.99*float64(v.Fsyncs) {
+		if v.Fsyncs > 0 && n-earlier.fsyncs[le] >= 0.99*float64(v.Fsyncs) {
 			v.FsyncP99 = min(v.FsyncP99, le)
 		}
 	}

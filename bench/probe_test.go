@@ -32,6 +32,7 @@ func TestParseMetrics(t *testing.T) {
 	require.EqualValues(t, 97, v.Stalls)
 	require.Equal(t, 0.1, v.FsyncP99, "97 of 100 within 10 ms are not 99%%")
 	require.Zero(t, before.since(&before).Fsyncs)
+	require.Zero(t, before.since(&before).FsyncP99, "of nothing nothing is known")
 }
 
 func TestProcess(t *testing.T) {
@@ -50,7 +51,11 @@ func TestProcess(t *testing.T) {
 
 func TestOthersShare(t *testing.T) {
 	host := [2]hostTimes{{busy: 10, idle: 10}, {busy: 16, idle: 12, stolen: 2}}
-	require.InDelta(t, 0.3, others(host, 5), 1e-9, "8 s busy or stolen of 10, of which 5 ours")
-	require.Zero(t, others(host, 9))
-	require.Equal(t, -1.0, others([2]hostTimes{}, 1))
+	share, stolen := others(host, 5)
+	require.InDelta(t, 0.3, share, 1e-9, "8 s busy or stolen of 10, of which 5 ours")
+	require.InDelta(t, 0.2, stolen, 1e-9)
+	share, _ = others(host, 9)
+	require.Zero(t, share)
+	share, _ = others([2]hostTimes{}, 1)
+	require.Equal(t, -1.0, share)
 }

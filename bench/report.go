@@ -32,7 +32,7 @@ func WriteReport(w io.Writer, results []*Result) error {
 			return err
 		}
 		view.Sections = append(view.Sections, s)
-		if l := r.mainLatency(); l != nil {
+		if l := r.mainLatency(); l != nil && l.HDR != "" {
 			h, err := l.Histogram()
 			if err != nil {
 				return err
@@ -122,6 +122,10 @@ func newSection(n int, r *Result) (section, error) {
 			newChart("broker's CPU, cores", r, pick("CPU", func(t *Tick) float64 { return t.CPU })),
 			newChart("broker's memory, MiB", r, pick("resident", func(t *Tick) float64 { return float64(t.RSS) / (1 << 20) })),
 			newChart("broker's disk, MB/s", r, pick("written", func(t *Tick) float64 { return t.Written / 1e6 })),
+			newChart("broker's fsyncs a second", r, pick("fsyncs", func(t *Tick) float64 { return t.Fsyncs })),
+			newChart("broker's fsync p99, ms, upper bound", r, pick("p99", func(t *Tick) float64 { return t.FsyncP99 * 1e3 })),
+			newChart("stalls and compactions", r, pick("write stalls", func(t *Tick) float64 { return float64(t.Stalls) }),
+				pick("compactions", func(t *Tick) float64 { return float64(t.Compactions) })),
 			newChart("bytes written to disk a byte produced", r,
 				pick("ratio", func(t *Tick) float64 { return min(t.amplification(r.Load.Size), 10) })),
 			newChart("disk space, MiB", r, pick("taken", func(t *Tick) float64 { return float64(t.Stored) / (1 << 20) })),

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,8 @@ func shown(t *testing.T, driver string) *Result {
 	}
 	for i, phase := range []string{PhaseWarmUp, PhaseMeasuring, PhaseMeasuring, PhaseMeasuring, PhaseDraining} {
 		r.Timeline = append(r.Timeline, Tick{At: float64(i + 1), Phase: phase, Produced: 1000, Consumed: 900, P99: 20_000,
-			Max: 30_000, CaughtUp: 500, Backlog: 3, CPU: 0.5, RSS: 64 << 20, Written: 2 << 20, Files: 20, Stored: 1 << 30})
+			Max: 30_000, CaughtUp: 500, Backlog: 3, CPU: 0.5, RSS: 64 << 20, Written: 2 << 20, Files: 20, Stored: 1 << 30,
+			Fsyncs: 900, FsyncP99: 0.002, Stalls: 1, Compactions: 2})
 	}
 	return r
 }
@@ -49,8 +51,8 @@ func TestWriteReport(t *testing.T) {
 	require.NotContains(t, text, "<script")
 	require.NotContains(t, text, "ZgotmplZ", "the template engine refused nothing")
 	require.NotContains(t, text, "NaN")
-	require.Equal(t, 1+2*9, strings.Count(text, "<svg "), "the percentiles of all, and nine charts each")
-	require.Equal(t, 2+2*(3+4+1+1+1+1+1+1+1), strings.Count(text, "<path "))
+	require.Equal(t, 1+2*12, strings.Count(text, "<svg "), "the percentiles of all, and twelve charts each")
+	require.Equal(t, 2+2*(3+4+1+1+1+1+1+1+2+1+1+1), strings.Count(text, "<path "))
 	require.Contains(t, text, "skidway 0.1 at 127.0.0.1:1, fsync=batch")
 }
 
@@ -62,8 +64,28 @@ func TestWriteReportLeavesOutWhatIsUnknown(t *testing.T) {
 	}
 	var page strings.Builder
 	require.NoError(t, WriteReport(&page, []*Result{r}))
-	require.Equal(t, 1+9-2, strings.Count(page.String(), "<svg "))
+	require.Equal(t, 1+12-2, strings.Count(page.String(), "<svg "))
 	require.NotContains(t, page.String(), "disk space")
+}
+
+// What is kept in brief is compared as the whole, and its report has the figures.
+func TestBrief(t *testing.T) {
+	r := shown(t, "skidway")
+	whole, err := json.Marshal(r)
+	require.NoError(t, err)
+	b := r.Brief()
+	var brief, of, same strings.Builder
+	require.NoError(t, WriteResults(&brief, b))
+	require.NotContains(t, brief.String(), `"hdr"`)
+	require.Less(t, brief.Len(), 4000)
+	require.NoError(t, WriteComparison(&of, []Column{{"a", []*Result{r}}, {"b", []*Result{r}}}, Plain))
+	require.NoError(t, WriteComparison(&same, []Column{{"a", []*Result{b}}, {"b", []*Result{b}}}, Plain))
+	require.Equal(t, of.String(), same.String())
+	require.NoError(t, WriteReport(&brief, []*Result{b}))
+	again, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Equal(t, whole, again, "the whole is left as it was")
+	require.Nil(t, (&Result{}).Brief().Produce)
 }
 
 func TestWriteReportOfNothing(t *testing.T) {

@@ -37,6 +37,9 @@ type Result struct {
 	ClientCPU    float64      `json:"client_cpu_seconds"`
 	// OthersCPU is the share of the machine that neither this client nor the broker used, or that was stolen; -1: unknown.
 	OthersCPU float64 `json:"others_cpu_share"`
+	// StolenCPU is the part of OthersCPU that the hardware gave to other machines.
+	StolenCPU float64     `json:"stolen_cpu_share,omitempty"`
+	Fsync     *FsyncTimes `json:"fsync,omitempty"` // of the disk by itself
 
 	Timeline []Tick   `json:"timeline"`
 	Trends   []Trend  `json:"trends,omitempty"` // of runs of two minutes and more
@@ -61,15 +64,20 @@ type Tick struct {
 	Consumed float64 `json:"consumed_per_second"`
 	// CaughtUp is what the clients of Load.CatchUp read, in records a second.
 	CaughtUp float64 `json:"caught_up_per_second,omitempty"`
-	Backlog  int64   `json:"backlog"` // sent and not answered; when records are read meanwhile: answered and not received
-	P50      int64   `json:"p50_us"`  // of what matters: end to end if it is measured, else of producing
-	P99      int64   `json:"p99_us"`
-	P999     int64   `json:"p99_9_us"`
-	Max      int64   `json:"max_us"`
-	CPU      float64 `json:"broker_cpu_share"` // of one core
-	RSS      int64   `json:"broker_rss_bytes"`
-	Written  float64 `json:"broker_disk_written_per_second"`
-	Files    int64   `json:"broker_open_files"`
+	// Backlog is sent and not answered; when records are read meanwhile: answered and not received.
+	Backlog     int64   `json:"backlog"`
+	P50         int64   `json:"p50_us"` // of what matters: end to end if it is measured, else of producing
+	P99         int64   `json:"p99_us"`
+	P999        int64   `json:"p99_9_us"`
+	Max         int64   `json:"max_us"`
+	CPU         float64 `json:"broker_cpu_share"` // of one core
+	RSS         int64   `json:"broker_rss_bytes"`
+	Written     float64 `json:"broker_disk_written_per_second"`
+	Files       int64   `json:"broker_open_files"`
+	Fsyncs      float64 `json:"broker_fsyncs_per_second,omitempty"`
+	FsyncP99    float64 `json:"broker_fsync_p99_seconds,omitempty"` // upper bound of its bucket
+	Stalls      int64   `json:"broker_write_stalls,omitempty"`      // in this second, as are compactions
+	Compactions int64   `json:"broker_compactions,omitempty"`
 	// Stored is what the store's files take of the disk; 0: unknown.
 	Stored int64 `json:"broker_stored_bytes,omitempty"`
 }
@@ -112,6 +120,24 @@ func (r *Result) Title() string {
 		return r.Load.Name
 	}
 	return r.Load.Mode + ": " + r.Load.String()
+}
+
+// Brief is the result without what happened second by second and without the whole histograms: what comparisons and
+// their pictures are made of.
+func (r *Result) Brief() *Result {
+	b := *r
+	b.Timeline = nil
+	flow := func(f *Flow) *Flow {
+		if f == nil {
+			return nil
+		}
+		c := *f
+		c.Latency = f.Latency.brief()
+		return &c
+	}
+	b.Produce, b.Consume = flow(r.Produce), flow(r.Consume)
+	b.SendDelay, b.FetchWait = r.SendDelay.brief(), r.FetchWait.brief()
+	return &b
 }
 
 // WriteResults writes results as one line of JSON each.

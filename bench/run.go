@@ -21,6 +21,10 @@ type Options struct {
 	Topic    string     // one that exists, to be read, with ModeConsume; empty: a new topic
 	Keep     Keep       // what happens to a new topic after the run
 	Version  string     // of the program, for the result
+	// Disk is a directory on the broker's disk, in which small fsyncs are timed before and after; empty: they are not.
+	Disk string
+	// Intervals is given what each second recorded of each kind of latency; nil: not. The histogram is valid inside.
+	Intervals func(Interval)
 }
 
 // Keep tells what happens to the topic of a run after it.
@@ -61,6 +65,7 @@ type run struct {
 	begun   time.Time
 	opening float64 // s that prime took
 	about   About
+	fsync   FsyncTimes
 
 	mu     sync.Mutex // guards faults
 	faults []string
@@ -96,6 +101,11 @@ func Run(ctx context.Context, d Driver, l Load, o Options) (*Result, error) {
 	if r.about, err = d.About(ctx); err != nil {
 		return nil, err
 	}
+	if o.Disk != "" {
+		if r.fsync.Before, err = timeFsyncs(o.Disk); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.openTopic(ctx, seed); err != nil {
 		return nil, err
 	}
@@ -105,6 +115,11 @@ func Run(ctx context.Context, d Driver, l Load, o Options) (*Result, error) {
 	r.sampler = newSampler(r)
 	if err := r.carryOut(ctx); err != nil {
 		return nil, err
+	}
+	if o.Disk != "" {
+		if r.fsync.After, err = timeFsyncs(o.Disk); err != nil {
+			return nil, err
+		}
 	}
 	return r.result()
 }

@@ -24,14 +24,14 @@ type sampler struct {
 	before         time.Time // of the last tick
 	produced, read int64     // until then
 	chased         int64
-	stored         int64 // as last asked for
-	previous       reading
+	process, page  source
 	fault          error // the first of the probe
 }
 
 func newSampler(r *run) *sampler {
 	s := &sampler{r: r, produce: newHistogram(), endToEnd: newHistogram(), delay: newHistogram(), wait: newHistogram(),
-		scratch: newHistogram(), before: time.Now()}
+		scratch: newHistogram(), before: time.Now(),
+		process: source{probe: Probe{PID: r.options.Probe.PID}}, page: source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
 	s.phase.Store(ptr(PhaseWarmUp))
 	return s
 }
@@ -99,12 +99,16 @@ func (s *sampler) look(ctx context.Context, which int) *reading {
 // gather collects what the workers recorded. It leaves in latest the latencies since the last time: end to end if
 // there are any.
 func (s *sampler) gather(latest *hdr.Histogram) {
-	take := func(all *hdr.Histogram, keep bool, recorders ...*recorder) {
+	now := time.Now()
+	take := func(name string, all *hdr.Histogram, keep bool, recorders ...*recorder) {
 		s.scratch.Reset()
 		for _, r := range recorders {
 			r.collect(s.scratch)
 		}
 		all.Merge(s.scratch)
+		if f := s.r.options.Intervals; f != nil && s.scratch.TotalCount() > 0 {
+			f(Interval{Series: name, From: s.before, To: now, Latency: s.scratch})
+		}
 		if keep && s.scratch.TotalCount() > 0 {
 			latest.Reset()
 			latest.Merge(s.scratch)
@@ -117,24 +121,53 @@ func (s *sampler) gather(latest *hdr.Histogram) {
 	for _, d := range s.r.readers {
 		endToEnd, wait = append(endToEnd, d.latency), append(wait, d.waiting)
 	}
-	take(s.produce, true, latency...)
-	take(s.endToEnd, s.r.load.Mode == ModeE2E, endToEnd...)
-	take(s.delay, false, delay...)
-	take(s.wait, false, wait...)
+	take(SeriesProduce, s.produce, true, latency...)
+	take(SeriesE2E, s.endToEnd, s.r.load.Mode == ModeE2E, endToEnd...)
+	take("send-delay", s.delay, false, delay...)
+	take("fetch-wait", s.wait, false, wait...)
 }
 
-// storedEvery is how many ticks lie between two questions for the size of the store: the broker's page costs it more
-// than a look at its process does.
-const storedEvery = 10
+// pageTime bounds how long a tick waits for the broker's page: it must not come late to the ends of the window.
+const pageTime = 300 * time.Millisecond
 
-// storedBytes is what the broker's store takes of the disk, as it was a few ticks ago at most; 0: unknown.
-func (s *sampler) storedBytes(ctx context.Context) int64 {
-	if url := s.r.options.Probe.Metrics; url != "" && len(s.timeline)%storedEvery == 0 {
-		if got, err := (Probe{Metrics: url}).read(ctx); err == nil {
-			s.stored = int64(got.metrics["skidway_storage_size_bytes"])
-		}
+// source is a part of the probe that is read each second.
+type source struct {
+	probe    Probe
+	previous *reading // nil: there is none to compare with
+}
+
+// next takes a reading, and says what happened since the last; nil: it was not there, or there was no last.
+func (f *source) next(ctx context.Context) (reading, *BrokerView) {
+	if f.probe == (Probe{}) {
+		return reading{}, nil
 	}
-	return s.stored
+	ctx, cancel := context.WithTimeout(ctx, pageTime)
+	defer cancel()
+	got, err := f.probe.read(ctx)
+	if err != nil {
+		f.previous = nil // what is missing is no fall to 0
+		return reading{}, nil
+	}
+	previous := f.previous
+	f.previous = &got
+	if previous == nil {
+		return got, nil
+	}
+	return got, got.since(previous)
+}
+
+// broker fills in what the broker used and did in the last second.
+func (s *sampler) broker(ctx context.Context, t *Tick, took float64) {
+	got, v := s.process.next(ctx)
+	t.RSS, t.Files = got.rss, got.files
+	if v != nil {
+		t.CPU, t.Written = v.CPUSeconds/took, float64(v.DiskWritten)/took
+	}
+	got, v = s.page.next(ctx)
+	t.Stored = int64(got.metrics["skidway_storage_size_bytes"])
+	if v != nil {
+		t.Fsyncs, t.FsyncP99, t.Stalls, t.Compactions = float64(v.Fsyncs)/took, v.FsyncP99, v.Stalls, v.Compactions
+	}
 }
 
 // tick looks at the last second.
@@ -163,17 +196,7 @@ func (s *sampler) tick(ctx context.Context) {
 	}
 	t.CaughtUp = float64(chased-s.chased) / took
 	s.chased = chased
-	t.Stored = s.storedBytes(ctx)
-	if pid := s.r.options.Probe.PID; pid != 0 {
-		if got, err := (Probe{PID: pid}).read(ctx); err == nil {
-			t.RSS, t.Files = got.rss, got.files
-			if s.previous.cpu > 0 {
-				t.CPU = (got.cpu - s.previous.cpu) / took
-				t.Written = float64(got.written-s.previous.written) / took
-			}
-			s.previous = got
-		}
-	}
+	s.broker(ctx, &t, took)
 	s.before, s.produced, s.read = now, acked, read
 	s.timeline = append(s.timeline, t)
 	if s.r.options.Progress != nil {

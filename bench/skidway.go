@@ -156,6 +156,7 @@ func (d *skidwayDriver) NewConsumer(ctx context.Context, topic string, partition
 	}
 	r, err := client.NewConsumer(c, client.ConsumerOptions{
 		MinBytes: int(l.FetchMin), MaxBytes: int(l.FetchMax), MaxWait: time.Duration(l.FetchWait),
+		OutOfRange: client.OutOfRangeStart, // as franz-go does; what retention took before it was read counts as lost
 	})
 	if err == nil {
 		err = r.Assign(ctx, topic, client.AtStart(), partitions...)

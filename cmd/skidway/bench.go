@@ -34,6 +34,9 @@ type benchFlags struct {
 	metrics  string
 	settings []string
 	profile  string
+	hdr      string
+	disk     string
+	kafka    bool // the line of Kafka's tool
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -185,6 +188,11 @@ func runFlags(cmd *cobra.Command, o *benchFlags) {
 	f.StringArrayVar(&o.settings, "set", nil,
 		"setting of the topic, `NAME=VALUE`, in the broker's words; may be given again")
 	f.StringVar(&o.profile, "cpu-profile", "", "write a CPU profile of this client to this file")
+	f.StringVar(&o.hdr, "hdr", "",
+		"write distributions to `PREFIX`.produce.hgrm, .e2e.hgrm and .hlog, for HdrHistogram's tools")
+	f.StringVar(&o.disk, "disk", "",
+		"a `DIRECTORY` on the broker's disk: time small fsyncs in it before and after, to tell whether the disk was steady")
+	f.BoolVar(&o.kafka, "kafka-line", false, "print the last line of kafka-producer-perf-test, too")
 	check(cmd, func() error { return o.check() })
 }
 
@@ -288,8 +296,12 @@ func (a *app) benchAll(
 ) (all []*bench.Result, err error) {
 	for range flags.runs {
 		for _, l := range loads {
-			r, err := a.benchOnce(ctx, d, l, flags)
+			hdr, err := openHDR(flags.hdr, len(all)+1)
 			if err != nil {
+				return nil, err
+			}
+			r, err := a.benchOnce(ctx, d, l, benchRun{flags, hdr})
+			if err := errors.Join(err, hdr.close(r)); err != nil {
 				return nil, err
 			}
 			all = append(all, r)
@@ -321,8 +333,15 @@ func (a *app) benchDriver(ctx context.Context, name string) (bench.Driver, error
 	return d, nil
 }
 
+// benchRun is one of the runs that were asked for.
+type benchRun struct {
+	flags *benchFlags
+	hdr   *hdrFiles
+}
+
 // benchOnce carries out one load, prints its result and keeps it.
-func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, flags *benchFlags) (*bench.Result, error) {
+func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, run benchRun) (*bench.Result, error) {
+	flags := run.flags
 	asking, cancel := a.bounded(ctx)
 	about, err := d.About(asking)
 	cancel()
@@ -334,7 +353,7 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, flags
 	}
 	show := &benchProgress{app: a, load: &l, style: flags.progress}
 	o := bench.Options{Probe: bench.Probe{PID: flags.pid, Metrics: flags.metrics}, Progress: show.tick, Topic: flags.topic,
-		Version: readBuild().version}
+		Version: readBuild().version, Disk: flags.disk, Intervals: run.hdr.intervals()}
 	if flags.keep {
 		o.Keep = bench.KeepTopic
 	}
@@ -345,6 +364,11 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, flags
 	}
 	if err := a.write(r.WriteScreen); err != nil {
 		return nil, err
+	}
+	if line := r.KafkaLine(); flags.kafka && line != "" {
+		if err := a.write(func(w io.Writer) error { _, err := fmt.Fprintln(w, line); return err }); err != nil {
+			return nil, err
+		}
 	}
 	if flags.json == "" {
 		return r, nil
@@ -388,7 +412,7 @@ func (p *benchProgress) end() {
 
 func (a *app) benchCompareCommand() *cobra.Command {
 	var markdown bool
-	var plot string
+	var plot, save string
 	cmd := &cobra.Command{
 		Use:   "compare BEFORE... AFTER",
 		Short: "Compare results",
@@ -411,6 +435,11 @@ func (a *app) benchCompareCommand() *cobra.Command {
 			if markdown {
 				style = bench.Markdown
 			}
+			if save != "" {
+				if err := saveBrief(save, columns); err != nil {
+					return err
+				}
+			}
 			if plot != "" {
 				if err := writeFile(plot, func(w io.Writer) error { return bench.WriteRatioPlot(w, columns) }); err != nil {
 					return err
@@ -419,9 +448,30 @@ func (a *app) benchCompareCommand() *cobra.Command {
 			return a.write(func(w io.Writer) error { return bench.WriteComparison(w, columns, style) })
 		},
 	}
-	cmd.Flags().StringVar(&plot, "plot", "", "write the ratios of throughput as a picture to this SVG file, too")
+	cmd.Flags().StringVar(&plot, "plot", "",
+		"write the ratios of throughput and of CPU as a picture to this SVG file, too")
+	cmd.Flags().StringVar(&save, "save", "",
+		"write what is compared to this `DIRECTORY`, too, without seconds and histograms, to be kept with a table")
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write a table in Markdown")
 	return cmd
+}
+
+// saveBrief writes each column to a file of its name.
+func saveBrief(dir string, columns []bench.Column) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return usage(failure.CodeInput, err, "%v", err)
+	}
+	for _, c := range columns {
+		brief := make([]*bench.Result, len(c.Results))
+		for i, r := range c.Results {
+			brief[i] = r.Brief()
+		}
+		write := func(w io.Writer) error { return bench.WriteResults(w, brief...) }
+		if err := writeFile(filepath.Join(dir, c.Name+".json"), write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readResults(name string) ([]*bench.Result, error) {
