@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// point is one of a line: what is across and what is up.
+// point is one of a line: what is across and what is up. NaN is a gap.
 type point struct{ x, y float64 }
 
 type line struct {
@@ -90,7 +90,9 @@ func layout(title string, lines []line, maxX float64) (chart, func(float64) floa
 	maxY := 0.0
 	for _, l := range lines {
 		for _, p := range l.points {
-			maxY = max(maxY, p.y)
+			if !math.IsNaN(p.y) {
+				maxY = max(maxY, p.y)
+			}
 		}
 	}
 	filled := maxY > 0
@@ -107,8 +109,14 @@ func layout(title string, lines []line, maxX float64) (chart, func(float64) floa
 	}
 	for i, l := range lines {
 		var path strings.Builder
-		for j, p := range l.points {
-			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(j, 1)], across(p.x), up(p.y))
+		next := 'M'
+		for _, p := range l.points {
+			if math.IsNaN(p.y) {
+				next = 'M'
+				continue
+			}
+			fmt.Fprintf(&path, "%c%.1f %.1f", next, across(p.x), up(p.y))
+			next = 'L'
 		}
 		c.Lines = append(c.Lines, drawn{l.name, path.String(), colours[i%len(colours)]})
 	}

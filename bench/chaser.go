@@ -11,6 +11,7 @@ import (
 type chaser struct {
 	r        *run
 	received atomic.Int64
+	counted  atomic.Int64 // within the window
 	rounds   atomic.Int64
 }
 
@@ -51,11 +52,11 @@ func (c *chaser) round(ctx context.Context) error {
 		return err
 	}
 	defer consumer.Close()
-	newest := make(map[[2]uint32]uint64)
+	newest := make(map[[2]uint32]uint64) // of a partition and a producer
 	for left > 0 && ctx.Err() == nil {
+		n := int64(0)
 		err := consumer.Poll(ctx, func(partition int32, value []byte) {
-			left--
-			c.received.Add(1)
+			n++
 			t, whole := c.r.filler.read(value)
 			of := [2]uint32{uint32(partition), t.producer}
 			switch {
@@ -67,6 +68,11 @@ func (c *chaser) round(ctx context.Context) error {
 				newest[of] = t.sequence + 1
 			}
 		})
+		left -= n
+		c.received.Add(n)
+		if c.r.window.holds(c.r.now()) {
+			c.counted.Add(n)
+		}
 		if err != nil {
 			return err
 		}

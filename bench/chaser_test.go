@@ -22,6 +22,8 @@ func TestRunWithRetentionAndAChaser(t *testing.T) {
 		caughtUp, fsyncs = caughtUp+k.CaughtUp, fsyncs+k.Fsyncs
 	}
 	require.Positive(t, caughtUp)
+	require.Positive(t, r.CaughtUp.Records)
+	require.Equal(t, r.Produce.Bytes+r.Consume.Bytes+r.CaughtUp.Bytes, r.moved(), "all that the broker gave costs it")
 	require.Positive(t, fsyncs, "the broker's page is read each second")
 	require.Empty(t, r.Trends, "too short to tell")
 }

@@ -63,7 +63,7 @@ func quantile(f *Flow, of func(*Latency) int64) (float64, bool) {
 
 // moved is how many bytes of values the broker took and gave within the window.
 func (r *Result) moved() (n int64) {
-	for _, f := range []*Flow{r.Produce, r.Consume} {
+	for _, f := range []*Flow{r.Produce, r.Consume, r.CaughtUp} {
 		if f != nil {
 			n += f.Bytes
 		}

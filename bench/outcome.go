@@ -91,6 +91,13 @@ func (r *run) flows(out *Result) error {
 	if r.load.Mode == ModeE2E {
 		out.Consume.Latency = keep(s.endToEnd)
 	}
+	if len(r.chasers) > 0 {
+		var caughtUp int64
+		for _, c := range r.chasers {
+			caughtUp += c.counted.Load()
+		}
+		out.CaughtUp = r.flow(caughtUp, out.Seconds)
+	}
 	return err
 }
 

@@ -108,14 +108,17 @@ func newSection(n int, r *Result) (section, error) {
 		}
 		return l
 	}
+	rates := []line{pick("produced", func(t *Tick) float64 { return t.Produced }),
+		pick("consumed", func(t *Tick) float64 { return t.Consumed })}
+	if r.Load.CatchUp > 0 {
+		rates = append(rates, pick("caught up", func(t *Tick) float64 { return t.CaughtUp }))
+	}
 	s.Charts = filled(
-		newChart("records a second", r, pick("produced", func(t *Tick) float64 { return t.Produced }),
-			pick("consumed", func(t *Tick) float64 { return t.Consumed }),
-			pick("caught up", func(t *Tick) float64 { return t.CaughtUp })),
-		newChart("latency, ms", r, pick("p50", func(t *Tick) float64 { return float64(t.P50) / 1000 }),
-			pick("p99", func(t *Tick) float64 { return float64(t.P99) / 1000 }),
-			pick("p99.9", func(t *Tick) float64 { return float64(t.P999) / 1000 }),
-			pick("max", func(t *Tick) float64 { return float64(t.Max) / 1000 })),
+		newChart("records a second", r, rates...),
+		newChart("latency, ms", r, pick("p50", func(t *Tick) float64 { return known(float64(t.P50) / 1000) }),
+			pick("p99", func(t *Tick) float64 { return known(float64(t.P99) / 1000) }),
+			pick("p99.9", func(t *Tick) float64 { return known(float64(t.P999) / 1000) }),
+			pick("max", func(t *Tick) float64 { return known(float64(t.Max) / 1000) })),
 		newChart("backlog, records", r, pick("backlog", func(t *Tick) float64 { return float64(t.Backlog) })))
 	if r.Broker != nil {
 		s.Charts = append(s.Charts, filled(
@@ -123,15 +126,24 @@ func newSection(n int, r *Result) (section, error) {
 			newChart("broker's memory, MiB", r, pick("resident", func(t *Tick) float64 { return float64(t.RSS) / (1 << 20) })),
 			newChart("broker's disk, MB/s", r, pick("written", func(t *Tick) float64 { return t.Written / 1e6 })),
 			newChart("broker's fsyncs a second", r, pick("fsyncs", func(t *Tick) float64 { return t.Fsyncs })),
-			newChart("broker's fsync p99, ms, upper bound", r, pick("p99", func(t *Tick) float64 { return t.FsyncP99 * 1e3 })),
+			newChart("broker's fsync p99, ms, upper bound", r,
+				pick("p99", func(t *Tick) float64 { return known(t.FsyncP99 * 1e3) })),
 			newChart("stalls and compactions", r, pick("write stalls", func(t *Tick) float64 { return float64(t.Stalls) }),
 				pick("compactions", func(t *Tick) float64 { return float64(t.Compactions) })),
 			newChart("bytes written to disk a byte produced", r,
-				pick("ratio", func(t *Tick) float64 { return min(t.amplification(r.Load.Size), 10) })),
+				pick("ratio", func(t *Tick) float64 { return known(min(t.amplification(r.Load.Size), 10)) })),
 			newChart("disk space, MiB", r, pick("taken", func(t *Tick) float64 { return float64(t.Stored) / (1 << 20) })),
 			newChart("broker's open files", r, pick("files", func(t *Tick) float64 { return float64(t.Files) })))...)
 	}
 	return s, nil
+}
+
+// known is a figure, or a gap where there was nothing to measure.
+func known(v float64) float64 {
+	if v == 0 {
+		return math.NaN()
+	}
+	return v
 }
 
 // filled leaves out charts of what was not measured: all is 0.

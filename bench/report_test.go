@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestWriteReport(t *testing.T) {
 	require.NotContains(t, text, "ZgotmplZ", "the template engine refused nothing")
 	require.NotContains(t, text, "NaN")
 	require.Equal(t, 1+2*12, strings.Count(text, "<svg "), "the percentiles of all, and twelve charts each")
-	require.Equal(t, 2+2*(3+4+1+1+1+1+1+1+2+1+1+1), strings.Count(text, "<path "))
+	require.Equal(t, 2+2*(2+4+1+1+1+1+1+1+2+1+1+1), strings.Count(text, "<path "))
 	require.Contains(t, text, "skidway 0.1 at 127.0.0.1:1, fsync=batch")
 }
 
@@ -92,6 +93,16 @@ func TestWriteReportOfNothing(t *testing.T) {
 	var page strings.Builder
 	require.NoError(t, WriteReport(&page, []*Result{{Format: resultFormat, Seconds: 1}}))
 	require.NotContains(t, page.String(), "NaN")
+}
+
+// Where nothing was measured a line has a gap: it does not fall to 0.
+func TestChartGaps(t *testing.T) {
+	gap := line{name: "p99", points: []point{{0, math.NaN()}, {1, 5}, {2, 10}, {3, math.NaN()}, {4, 5}}}
+	c, _ := layout("latency", []line{gap}, 4)
+	require.Regexp(t, `^M[\d.]+ [\d.]+L[\d.]+ [\d.]+M[\d.]+ [\d.]+$`, c.Lines[0].Path)
+	require.True(t, c.Filled)
+	none, _ := layout("latency", []line{{points: []point{{0, math.NaN()}}}}, 4)
+	require.False(t, none.Filled)
 }
 
 func TestNiceStep(t *testing.T) {

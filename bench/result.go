@@ -31,6 +31,7 @@ type Result struct {
 	SendDelay *Latency `json:"send_delay,omitempty"` // open loop: how far the client was behind its schedule
 	Consume   *Flow    `json:"consume,omitempty"`    // latency: end to end, from the intended sending to the receipt
 	FetchWait *Latency `json:"fetch_wait,omitempty"` // how long the client waited for records
+	CaughtUp  *Flow    `json:"caught_up,omitempty"`  // what the clients of Load.CatchUp read
 
 	Verification Verification `json:"verification"`
 	Broker       *BrokerView  `json:"broker,omitempty"`

@@ -170,6 +170,19 @@ func (s *sampler) broker(ctx context.Context, t *Tick, took float64) {
 	}
 }
 
+// phaseOf is the phase in which most of the time since the last tick lay.
+func (s *sampler) phaseOf(now time.Time) string {
+	phase := *s.phase.Load()
+	middle := int64(now.Sub(s.r.epoch)+s.before.Sub(s.r.epoch)) / 2
+	switch {
+	case phase == PhaseMeasuring && middle < s.r.window.start.Load() && len(s.timeline) > 0:
+		return s.timeline[len(s.timeline)-1].Phase
+	case phase == PhaseDraining && s.r.window.holds(middle):
+		return PhaseMeasuring
+	}
+	return phase
+}
+
 // tick looks at the last second.
 func (s *sampler) tick(ctx context.Context) {
 	now := time.Now()
@@ -183,11 +196,11 @@ func (s *sampler) tick(ctx context.Context) {
 	s.gather(latest)
 	p := percentiles(latest)
 	t := Tick{
-		At: now.Sub(s.r.epoch).Seconds(), Phase: *s.phase.Load(), Produced: float64(acked-s.produced) / took,
+		At: now.Sub(s.r.epoch).Seconds(), Phase: s.phaseOf(now), Produced: float64(acked-s.produced) / took,
 		Consumed: float64(read-s.read) / took, Backlog: sent - acked - failed, P50: p.P50, P99: p.P99, P999: p.P999,
 		Max: p.Max,
 	}
-	if len(s.r.readers) > 0 {
+	if len(s.r.readers) > 0 && s.r.load.Mode != ModeProduce { // there they only verify
 		t.Backlog = max(acked-read, 0)
 	}
 	chased := int64(0)

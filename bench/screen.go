@@ -75,6 +75,7 @@ func (r *Result) WriteScreen(w io.Writer) error {
 	}
 	p.flow(map[bool]string{true: "end to end", false: "consume"}[r.Load.Mode == ModeE2E], r.Consume, note)
 	p.times("  fetch wait", "-\t-", r.FetchWait, "client waiting for records")
+	p.flow("catch up", r.CaughtUp, "")
 	if p.err == nil {
 		p.err = t.Flush()
 	}
