@@ -114,6 +114,13 @@ func (r *run) warnings(out *Result) (all []string) {
 	if l.Rate > 0 && out.Produce.PerSecond < 0.99*l.Rate {
 		warn("achieved %.0f/s of %.0f/s", out.Produce.PerSecond, l.Rate)
 	}
+	var owed int64
+	for _, w := range r.writers {
+		owed += w.owed.Load()
+	}
+	if owed > 0 {
+		warn("%d records that were due were not sent within %v after the end: latencies leave them out", owed, patience)
+	}
 	if d := out.SendDelay; d != nil && out.Produce.Latency != nil && d.P99 > out.Produce.Latency.P99/2 {
 		warn("this client was behind (send delay p99 %v): numbers describe the client", time.Duration(d.P99)*time.Microsecond)
 	}

@@ -269,11 +269,16 @@ func (r *run) write(ctx context.Context) error {
 }
 
 // send sends until the window ends, or until each writer has sent its quota (0: no bound), and waits for the answers.
+// An open loop owes what was due before the end: where it is behind, it goes on until that is sent, for patience.
 func (r *run) send(ctx context.Context, rate float64, quota int64) error {
 	until, stop := context.WithCancel(ctx)
 	defer stop()
 	if end := r.window.end.Load(); end != math.MaxInt64 {
-		defer time.AfterFunc(time.Duration(end-r.now()), stop).Stop()
+		left := time.Duration(end - r.now())
+		if rate > 0 {
+			left += patience
+		}
+		defer time.AfterFunc(left, stop).Stop()
 	}
 	var all sync.WaitGroup
 	for i, w := range r.writers {

@@ -21,3 +21,15 @@ func (s schedule) open() bool { return s.interval > 0 }
 
 // at is when the i-th record is to be sent. It is computed afresh from i, so that no error adds up.
 func (s schedule) at(i uint64) int64 { return s.start + int64(s.phase+s.interval*float64(i)) }
+
+// before is how many records are to be sent before a time.
+func (s schedule) before(end int64) int64 {
+	n := int64((float64(end-s.start) - s.phase) / s.interval)
+	for n > 0 && s.at(uint64(n-1)) >= end {
+		n--
+	}
+	for s.at(uint64(n)) < end {
+		n++
+	}
+	return n
+}

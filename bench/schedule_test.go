@@ -28,6 +28,11 @@ func TestScheduleIsEvenOverAllProducers(t *testing.T) {
 	}
 	require.InDelta(t, 1_000_000+3e9*1e9/7000, newSchedule(1_000_000, 7000, 0, 3).at(1e9), 1e3, "no error adds up")
 	require.False(t, newSchedule(5, 0, 1, 2).open())
+	s := newSchedule(1_000_000, 7000, 1, producers)
+	for _, n := range []uint64{1, 2, 999, 123_456} {
+		require.EqualValues(t, n, s.before(s.at(n)))
+		require.EqualValues(t, n+1, s.before(s.at(n)+1))
+	}
 }
 
 // A stall of the broker must not stop the clock of an open loop: each record that was due meanwhile has waited from
@@ -51,6 +56,39 @@ func TestOpenLoopCountsTheWaitBehindAStall(t *testing.T) {
 		d := newHistogram()
 		r.writers[0].delay.collect(d)
 		require.InEpsilon(t, 900_000, d.Max(), 0.01, "the client was behind its schedule, and says so")
+	})
+}
+
+// A stall that lasts beyond the end of the window must not hide what was due before it.
+func TestOpenLoopSendsWhatWasDueBehindAStallAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{load: Load{Size: 100, Outstanding: 1, Producers: 1, Rate: 10}, epoch: time.Now(), awaited: awaitAnswer,
+			ledger: newLedger(7, 1, 1), filler: newFiller(100, 7)}
+		r.window.set(0, int64(2*time.Second))
+		r.writers = []*writer{newWriter(r, 0, &stalling{stall: 3 * time.Second})}
+		require.NoError(t, r.send(t.Context(), 10, 0))
+		h := newHistogram()
+		r.writers[0].latency.collect(h)
+		require.EqualValues(t, 20, h.TotalCount(), "no record is left out")
+		require.InEpsilon(t, 3_000_000, h.Max(), 0.01)
+		require.InEpsilon(t, 2_050_000, h.Mean(), 0.01, "due at 0 to 1900 ms, answered at 3 s")
+		require.Zero(t, r.writers[0].owed.Load())
+	})
+}
+
+// What cannot be sent long after the end is given up, and told.
+func TestOpenLoopTellsWhatItNeverSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{load: Load{Size: 100, Outstanding: 1, Producers: 1, Rate: 10, Acks: "all"}, epoch: time.Now(),
+			awaited: awaitAnswer, ledger: newLedger(7, 1, 1), filler: newFiller(100, 7)}
+		r.sampler = newSampler(r)
+		r.window.set(0, int64(2*time.Second))
+		r.writers = []*writer{newWriter(r, 0, &stalling{stall: 2 * patience})}
+		require.NoError(t, r.send(t.Context(), 10, 0))
+		require.EqualValues(t, 19, r.writers[0].owed.Load())
+		warnings := r.warnings(&Result{Produce: &Flow{PerSecond: 10}, Verification: Verification{Checked: true}})
+		require.Equal(t, []string{"19 records that were due were not sent within 20s after the end: " +
+			"latencies leave them out"}, warnings)
 	})
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type writer struct {
 	sent, acked, failed atomic.Int64
 	counted             atomic.Int64 // answered within the window
 	latest              atomic.Int64 // time of the last answer, ns since the epoch
+	owed                atomic.Int64 // records of an open loop that were due and never sent
 }
 
 // place is room for one outstanding record.
@@ -55,13 +57,17 @@ func (w *writer) run(ctx, until context.Context, s schedule, quota int64) {
 	for i := uint64(0); quota == 0 || i < uint64(quota); i++ {
 		intended := int64(-1)
 		if s.open() {
-			intended = s.at(i)
-			if intended >= w.r.window.end.Load() || !w.r.sleepUntil(until, intended) {
+			if intended = s.at(i); intended >= w.r.window.end.Load() {
+				return
+			}
+			if !w.r.sleepUntil(until, intended) {
+				w.owe(s, i, quota)
 				return
 			}
 		}
 		slot, ok := w.slots.take(until)
 		if !ok {
+			w.owe(s, i, quota)
 			return
 		}
 		now := w.r.now()
@@ -69,12 +75,25 @@ func (w *writer) run(ctx, until context.Context, s schedule, quota int64) {
 			intended = now
 		}
 		if intended >= w.r.window.end.Load() || until.Err() != nil {
+			w.owe(s, i, quota)
 			return
 		}
 		if s.open() && w.r.window.holds(intended) {
 			w.delay.record(now - intended)
 		}
 		w.send(ctx, slot, intended)
+	}
+}
+
+// owe counts the records of an open loop from the i-th on that were due within the window.
+func (w *writer) owe(s schedule, i uint64, quota int64) {
+	end := w.r.window.end.Load()
+	if s.open() && end != math.MaxInt64 {
+		due := s.before(end)
+		if quota > 0 {
+			due = min(due, quota)
+		}
+		w.owed.Store(due - int64(i))
 	}
 }
 
