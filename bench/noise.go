@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What makes small differences unbelievable.
@@ -17,7 +19,8 @@ const (
 	runsDiffer   = 0.15 // half the range of the runs' throughput, of their median
 )
 
-// FsyncTimes are how long a small write with an fsync took on an idle disk, the median of many, in us.
+// FsyncTimes are how long a small write with an fsync took on the idle disk, the median of many, in us. What the system
+// still held back in memory was written to disk first: a broker that does not sync leaves much of it.
 type FsyncTimes struct {
 	Before int64 `json:"before_us"`
 	After  int64 `json:"after_us"` // when what was written had been read, and the broker had little left to do
@@ -33,8 +36,10 @@ const (
 	fsyncTime  = 500 * time.Millisecond
 )
 
-// timeFsyncs appends to a file of its own in dir, syncs after each write, and returns the median time in us.
+// timeFsyncs has the system write out what it holds back, appends to a file of its own in dir, syncs after each write,
+// and returns the median time in us.
 func timeFsyncs(dir string) (us int64, err error) {
+	unix.Sync()
 	f, err := os.CreateTemp(dir, ".skidway-bench-")
 	if err != nil {
 		return 0, fmt.Errorf("bench: the disk: %w", err)
@@ -76,6 +81,7 @@ func far(a, b, times float64) bool { return a > b*times || b > a*times }
 
 // noise is what is known of the disturbances of a set of runs of one load.
 type noise struct {
+	runs           int
 	others, fsyncs []float64 // of the runs that know them
 	spread         float64   // half the range of the throughput, of its median
 }
@@ -85,6 +91,7 @@ func noiseOf(c Column, title string) (n noise) {
 		if r.Title() != title {
 			continue
 		}
+		n.runs++
 		if r.Broker != nil && r.OthersCPU >= 0 {
 			n.others = append(n.others, r.OthersCPU)
 		}
@@ -102,15 +109,15 @@ func (n *noise) known() bool { return len(n.others)+len(n.fsyncs) > 0 }
 
 // String is what a table says of one column.
 func (n *noise) String() string {
-	var parts []string
+	if n.runs == 0 {
+		return "-"
+	}
+	parts := []string{map[bool]string{true: "1 run", false: fmt.Sprintf("%d runs", n.runs)}[n.runs == 1]}
 	if len(n.others) > 0 {
 		parts = append(parts, fmt.Sprintf("others' CPU %.0f%%", 100*Median(n.others)))
 	}
 	if len(n.fsyncs) > 0 {
 		parts = append(parts, "fsync "+FormatLatency(int64(Median(n.fsyncs))))
-	}
-	if len(parts) == 0 {
-		return "-"
 	}
 	return strings.Join(parts, ", ")
 }

@@ -38,24 +38,25 @@ func TestNoiseOfAComparison(t *testing.T) {
 		cell  string
 		want  string
 	}{
-		"quiet": {quiet, "others' CPU 2%, fsync 650us", "quiet enough"},
+		"quiet": {quiet, "2 runs, others' CPU 2%, fsync 650us", "quiet enough"},
 		"others": {[]*Result{disturbed(100, 0.4, steady), disturbed(100, 0.4, steady), disturbed(100, 0.4, steady)},
-			"others' CPU 40%, fsync 650us", "too noisy to tell small differences: others used 40% of the CPU"},
+			"3 runs, others' CPU 40%, fsync 650us", "too noisy to tell small differences: others used 40% of the CPU"},
 		"disk": {[]*Result{disturbed(100, 0.01, FsyncTimes{1500, 1600}), disturbed(101, 0.01, FsyncTimes{1500, 1600})},
-			"others' CPU 1%, fsync 1.55ms", "too noisy to tell small differences: an fsync took 650us and 1.55ms"},
+			"2 runs, others' CPU 1%, fsync 1.55ms", "too noisy to tell small differences: an fsync took 650us and 1.55ms"},
 		"spread": {[]*Result{disturbed(60, 0.01, steady), disturbed(140, 0.01, steady)},
-			"others' CPU 1%, fsync 650us", "too noisy to tell small differences: runs lie ±40% apart"},
-		"unknown": {[]*Result{sample("full", 100, 1000)}, "-", "-"},
+			"2 runs, others' CPU 1%, fsync 650us", "too noisy to tell small differences: runs lie ±40% apart"},
+		"unknown": {[]*Result{sample("full", 100, 1000)}, "1 run", "-"},
+		"none":    {nil, "-", "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row := noiseRow("full", []Column{{"old", quiet}, {"new", c.after}})
-			require.Equal(t, []string{"full", "noise", "others' CPU 2%, fsync 650us", c.cell, c.want}, row)
+			require.Equal(t, []string{"full", "noise", "2 runs, others' CPU 2%, fsync 650us", c.cell, c.want}, row)
 		})
 	}
 	require.Nil(t, noiseRow("full", []Column{{"old", []*Result{sample("full", 1, 1)}}, {"new", nil}}))
 	var b strings.Builder
 	require.NoError(t, WriteComparison(&b, []Column{{"old", quiet}, {"new", quiet}}, Markdown))
-	cell := "others' CPU 2%, fsync 650us"
+	cell := "2 runs, others' CPU 2%, fsync 650us"
 	require.Contains(t, b.String(), "| full | noise | "+cell+" | "+cell+" | quiet enough |")
 }
 

@@ -104,7 +104,7 @@ func (r *reading) scrape(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("bench: the broker's metrics: %w", err)
 	}
-	q.Close = true // a run asks twice; nothing is to stay open between
+	q.Close = true // nothing is to stay open when the run is over
 	answer, err := http.DefaultClient.Do(q)
 	if err != nil {
 		return fmt.Errorf("bench: the broker's metrics: %w", err)

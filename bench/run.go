@@ -21,7 +21,8 @@ type Options struct {
 	Topic    string     // one that exists, to be read, with ModeConsume; empty: a new topic
 	Keep     Keep       // what happens to a new topic after the run
 	Version  string     // of the program, for the result
-	// Disk is a directory on the broker's disk, in which small fsyncs are timed before and after; empty: they are not.
+	// Disk is a directory on the broker's disk, in which small fsyncs are timed before and after, so that each run also
+	// begins with nothing left to be written; empty: they are not.
 	Disk string
 	// Intervals is given what each second recorded of each kind of latency; nil: not. The histogram is valid inside.
 	Intervals func(Interval)

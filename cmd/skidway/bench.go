@@ -191,7 +191,8 @@ func runFlags(cmd *cobra.Command, o *benchFlags) {
 	f.StringVar(&o.hdr, "hdr", "",
 		"write distributions to `PREFIX`.produce.hgrm, .e2e.hgrm and .hlog, for HdrHistogram's tools")
 	f.StringVar(&o.disk, "disk", "",
-		"a `DIRECTORY` on the broker's disk: time small fsyncs in it before and after, to tell whether the disk was steady")
+		"a `DIRECTORY` on the broker's disk: write out what the system holds back and time small fsyncs, before and after,"+
+			" to tell whether the disk was steady")
 	f.BoolVar(&o.kafka, "kafka-line", false, "print the last line of kafka-producer-perf-test, too")
 	check(cmd, func() error { return o.check() })
 }
