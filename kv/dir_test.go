@@ -293,3 +293,29 @@ func TestB5CrashWhileMade(t *testing.T) {
 		closeStore(t, s)
 	}
 }
+
+// C15: a store that was put back to an earlier state, or that may have lost what it acknowledged, has another storage
+// id as soon as its cluster says what it had claimed.
+func TestC15Claim(t *testing.T) {
+	fs := vfs.NewMem()
+	s := mustOpen(t, memOptions(fs))
+	first := s.Identity()
+	require.NoError(t, s.SaveClaimEpoch(7))
+	closeStore(t, s)
+
+	open := func(policy FsyncPolicy, claim *Claim) Identity {
+		o := memOptions(fs)
+		o.Fsync, o.Claim = policy, claim
+		s := mustOpen(t, o)
+		defer closeStore(t, s)
+		return s.Identity()
+	}
+	require.Equal(t, int32(7), open(FsyncBatch, nil).ClaimEpoch)
+	for _, kept := range []*Claim{nil, {StorageID: first.StorageID, Epoch: 7}, {StorageID: first.StorageID, Epoch: 6},
+		{StorageID: first.StorageID + 1, Epoch: 9}} {
+		require.Equal(t, first.StorageID, open(FsyncBatch, kept).StorageID, "%+v", kept)
+	}
+	renewed := open(FsyncBatch, &Claim{StorageID: first.StorageID, Epoch: 8})
+	require.NotEqual(t, first.StorageID, renewed.StorageID)
+	require.Equal(t, renewed.StorageID, open(FsyncBatch, nil).StorageID)
+}

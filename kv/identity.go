@@ -23,6 +23,7 @@ const (
 	rowStorage = "storage" // 8 bytes, random: another store, another id
 	rowEpoch   = "epoch"   // 4 bytes: the standalone broker's leader epoch
 	rowStop    = "stop"    // 1 byte: how the store was last left
+	rowClaim   = "claim"   // 4 bytes: Identity.ClaimEpoch; absent: 0
 )
 
 // The values of the stop row. While the store is open it says what a crash
@@ -39,8 +40,11 @@ type Identity struct {
 	ClusterID string
 	// BrokerID is the broker's number in its cluster.
 	BrokerID int32
-	// StorageID is random, made with the store: a wiped disk has another one.
+	// StorageID is random, made with the store: a wiped disk has another one, and so has a store that no longer
+	// holds all that it acknowledged. It is the broker's promise to its cluster (docs/design/0009, rule R7).
 	StorageID uint64
+	// ClaimEpoch is the newest that SaveClaimEpoch made durable.
+	ClaimEpoch int32
 	// FormatVersion is the version of the store's key layout.
 	FormatVersion uint32
 	// LeaderEpoch is the epoch in which a standalone broker leads. It is
@@ -53,14 +57,47 @@ type Identity struct {
 	CleanStart bool
 }
 
+// Claim is what a cluster remembers of a broker's store: with which storage id it registered last, and in which
+// epoch. A store of that id whose own epoch is older was put back to an earlier state, such as a backup: it is given a
+// new storage id as it opens, since it may lack what was acknowledged with the old one (C15). The same happens where
+// the last stop was unclean under another policy than FsyncBatch.
+type Claim struct {
+	StorageID uint64
+	Epoch     int32
+}
+
+// broken tells whether the store no longer holds what was promised with its storage id.
+func (c *Claim) broken(id *Identity, stop byte) bool {
+	return c != nil && (c.StorageID == id.StorageID && id.ClaimEpoch < c.Epoch || stop == stopRelaxed)
+}
+
+// SaveClaimEpoch makes durable in which epoch the broker is about to register. It must be called before the
+// registration is written. It is not safe for concurrent use, and not to be called beside Identity.
+func (s *Store) SaveClaimEpoch(epoch int32) error {
+	value := binary.BigEndian.AppendUint32(nil, uint32(epoch))
+	if err := s.db.Set(appendNamed(nil, tagStore, rowClaim), value, pebble.Sync); err != nil {
+		return fmt.Errorf("kv: writing the epoch of the registration: %w", err)
+	}
+	return nil
+}
+
+// newStorageID draws a storage id, which is never 0.
+func newStorageID() uint64 {
+	for {
+		var b [8]byte
+		rand.Read(b[:]) // never fails
+		if id := binary.BigEndian.Uint64(b[:]); id != 0 {
+			return id
+		}
+	}
+}
+
 // newIdentity is the identity of a store that is being made.
 func newIdentity(o Options) Identity {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
 	id := Identity{
 		ClusterID:     o.ClusterID,
 		BrokerID:      o.BrokerID,
-		StorageID:     binary.BigEndian.Uint64(b[:]),
+		StorageID:     newStorageID(),
 		FormatVersion: o.testing.formatVersion,
 		CleanStart:    true,
 	}
@@ -86,7 +123,10 @@ func readIdentity(db *pebble.DB, dir string) (id Identity, stop byte, ok bool, e
 	storage, _ := r.uint(rowStorage, 8)
 	epoch, _ := r.uint(rowEpoch, 4)
 	how, _ := r.uint(rowStop, 1)
-	cluster := r.row(rowCluster)
+	cluster, claim := r.row(rowCluster), uint64(0)
+	if r.row(rowClaim) != nil {
+		claim, _ = r.uint(rowClaim, 4)
+	}
 	if r.err != nil {
 		return Identity{}, 0, false, r.err
 	}
@@ -96,6 +136,7 @@ func readIdentity(db *pebble.DB, dir string) (id Identity, stop byte, ok bool, e
 		StorageID:     storage,
 		FormatVersion: uint32(format),
 		LeaderEpoch:   int32(epoch),
+		ClaimEpoch:    int32(claim),
 	}
 	return id, byte(how), true, nil
 }
@@ -113,6 +154,9 @@ func (id *Identity) admit(o Options, stop byte) error {
 	id.CleanStart = stop == stopClean
 	if stop == stopRelaxed {
 		id.LeaderEpoch++
+	}
+	if o.Claim.broken(id, stop) {
+		id.StorageID = newStorageID()
 	}
 	return nil
 }
