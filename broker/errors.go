@@ -50,6 +50,10 @@ var classes = []struct {
 	{metadata.ErrContention, wire.CodeOverloaded},
 	{metadata.ErrUnknown, wire.CodeTimedOut},
 	{metadata.ErrClosed, wire.CodeShuttingDown},
+	{metadata.ErrUnavailable, wire.CodeStoreUnavailable},
+	{metadata.ErrSessionEnded, wire.CodeStoreUnavailable}, // the next session takes the same request
+	{metadata.ErrDenied, wire.CodeStoreDenied},
+	{metadata.ErrNoChildrenForEphemerals, wire.CodeInternal}, // no request of a client names such a node
 	{group.ErrGroupBusy, wire.CodeGroupBusy},
 	{group.ErrUnknownMember, wire.CodeUnknownMember},
 	{group.ErrFencedMember, wire.CodeMemberFenced},

@@ -50,9 +50,11 @@ const (
 	CodeLimitExceeded      Code = 148
 	CodeOverloaded         Code = 149
 	CodeInvalidArgument    Code = 150
+	CodeStoreUnavailable   Code = 301
 	CodeDiskFull           Code = 302
 	CodeDamaged            Code = 303
 	CodeInternal           Code = 304
+	CodeStoreDenied        Code = 305
 )
 
 // Retry tells what a client may do about an error.
@@ -179,12 +181,17 @@ var codes = []codeInfo{
 		"Pause and repeat."},
 	{CodeInvalidArgument, "INVALID_ARGUMENT", RetryNever, "A field has a value that makes no sense there.",
 		"The message names the field and what is accepted."},
+	{CodeStoreUnavailable, "STORE_UNAVAILABLE", RetryLater,
+		"The broker cannot reach its metadata store now; nothing was changed.",
+		"Pause and repeat; the message names the servers that were tried."},
 	{CodeDiskFull, "DISK_FULL", RetryLater, "The broker's disk is full: it serves reads and refuses writes.",
 		"Free space or shorten retention; writes come back by themselves."},
 	{CodeDamaged, "DAMAGED", RetryNever, "Stored bytes are damaged: their checksum does not match.",
 		"The message names topic, partition and offset; see the broker's log."},
 	{CodeInternal, "INTERNAL", RetryNever, "The broker failed in a way that it does not expect.",
 		"See the broker's log; please report it."},
+	{CodeStoreDenied, "STORE_DENIED", RetryNever, "The metadata store does not let the broker do that.",
+		"Check the broker's user for ZooKeeper, and the ACLs below its chroot."},
 }
 
 func (c Code) info() *codeInfo {

@@ -9,7 +9,7 @@ const module = "github.com/skidway/skidway"
 var rows = map[string]int{
 	"record": 1, "units": 1, "internal/bounded": 1, "internal/faultfs": 1, "internal/lint": 1,
 	"internal/zkserver": 1,
-	"kv": 2, "metadata": 2,
+	"kv":                2, "metadata": 2,
 	"partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "wire": 3,
 	"replication": 4, "retention": 4, "group": 4, "wire/kafka": 4,
 	"broker": 5, "client": 5,

@@ -80,6 +80,12 @@ func Find() (string, error) {
 	return debianJar, nil
 }
 
+// errPortTaken says that another program has taken a port that was free a moment ago.
+var errPortTaken = errors.New("a port was taken meanwhile")
+
+// maxStarts bounds how often other ports are tried.
+const maxStarts = 3
+
 // Start runs the servers and returns when each answers clients. On an error none is left running.
 func Start(cfg Config) (*Ensemble, error) {
 	classpath, err := Find()
@@ -89,6 +95,16 @@ func Start(cfg Config) (*Ensemble, error) {
 	if cfg.Tick == 0 {
 		cfg.Tick = 2 * time.Second
 	}
+	for tries := 1; ; tries++ {
+		e, err := start(cfg, classpath)
+		if err == nil || !errors.Is(err, errPortTaken) || tries == maxStarts {
+			return e, err
+		}
+	}
+}
+
+// start is Start on ports of its choice.
+func start(cfg Config, classpath string) (*Ensemble, error) {
 	e := &Ensemble{}
 	ports, err := freePorts(4 * cfg.Servers)
 	if err != nil {
@@ -198,7 +214,7 @@ func (s *Server) spawn() error {
 
 // How long a server may take to answer, and how often it is asked.
 const (
-	startLimit = 60 * time.Second
+	startLimit = 2 * time.Minute
 	askEvery   = 50 * time.Millisecond
 )
 
@@ -211,12 +227,22 @@ func (s *Server) await() error {
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("zookeeper: server %d has ended; its log ends with:\n%s", s.id, s.logTail())
+			return s.endedError()
 		case <-time.After(askEvery):
 		}
 	}
 	return fmt.Errorf("zookeeper: server %d does not answer within %v; its log ends with:\n%s",
 		s.id, startLimit, s.logTail())
+}
+
+// endedError says why a server has ended that was to start.
+func (s *Server) endedError() error {
+	tail := s.logTail()
+	err := fmt.Errorf("zookeeper: server %d has ended; its log ends with:\n%s", s.id, tail)
+	if strings.Contains(tail, "Address already in use") {
+		return fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
 }
 
 const tailBytes = 2000
