@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/skidway/skidway/replication"
 )
@@ -136,25 +138,44 @@ func (c *checker) acked(p *producer, part int, end int64) {
 	c.highest[part] = max(c.highest[part], end)
 }
 
-// whole tells whether all replicas are in sync and hold the same.
+// whole tells whether all replicas are in sync.
 func (c *checker) whole() bool {
 	for p := range c.w.cfg.Partitions {
-		s := c.w.state(p)
-		if s.Leader == replication.NoLeader || len(s.ISR) < c.w.cfg.Brokers {
+		if !c.wholePartition(p) {
 			return false
 		}
 	}
 	return true
 }
 
+func (c *checker) wholePartition(p int) bool {
+	s := c.w.state(p)
+	return s.Leader != replication.NoLeader && len(s.ISR) == c.w.cfg.Brokers
+}
+
+// stuck says which partitions a healed cluster makes no progress in, and why (I13).
+func (c *checker) stuck() {
+	var what []string
+	for p := range c.w.cfg.Partitions {
+		s := c.w.state(p)
+		waiting := 0
+		for _, x := range c.w.clients {
+			if x.part == p && x.after < 3 {
+				waiting++
+			}
+		}
+		if waiting > 0 || !c.wholePartition(p) {
+			what = append(what, fmt.Sprintf("partition %d (%d producers wait) has leader %d, epoch %d, isr %v, elr %v",
+				p, waiting, s.Leader, s.LeaderEpoch, s.ISR, s.ELR))
+		}
+	}
+	c.w.failf("I13: no progress: %s", strings.Join(what, "; "))
+}
+
 // end checks a healed cluster: it made progress (I13), and its replicas are equal (I7).
 func (c *checker) end() {
 	if !c.w.finished() {
-		for p := range c.w.cfg.Partitions {
-			s := c.w.state(p)
-			c.w.failf("I13: no progress: partition %d has leader %d, epoch %d, isr %v, elr %v", p, s.Leader,
-				s.LeaderEpoch, s.ISR, s.ELR)
-		}
+		c.stuck()
 		return
 	}
 	for p := range c.w.cfg.Partitions {

@@ -83,13 +83,19 @@ type world struct {
 // healTime is how long a healed cluster has to acknowledge everything (I13).
 const healTime = 60 * time.Second
 
-// Run runs one cluster to its end.
-func Run(cfg Config) Result {
+// newWorld returns a cluster that has just been started.
+func newWorld(cfg Config) *world {
 	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a()}
 	w.tree = &tree{nodes: make(map[string]*treeNode), moved: w.moved}
 	w.net = newNetwork(w)
 	w.checks = newChecker(w)
 	w.bootstrap()
+	return w
+}
+
+// Run runs one cluster to its end.
+func Run(cfg Config) Result {
+	w := newWorld(cfg)
 	w.after(cfg.Faulty, w.heal)
 	w.after(w.between(100, 600), w.fault)
 	deadline := cfg.Faulty + healTime
