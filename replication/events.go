@@ -37,7 +37,7 @@ type Synced struct {
 	End        int64
 }
 
-// Cut says that a Truncate or Reset is durable.
+// Cut says that a Truncate, Reset or Remove is durable.
 type Cut struct {
 	Generation uint64
 	End        int64
@@ -85,6 +85,9 @@ type Trimmed struct{ LogStart, DataStart int64 }
 // Damaged says that the log cannot be trusted any more. Durable before it is said.
 type Damaged struct{}
 
+// TopicDeleted says that the topic's tombstone was read. Absence says nothing (R6).
+type TopicDeleted struct{}
+
 // Tick lets time pass. Only a replica that is not Idle needs it.
 type Tick struct{}
 
@@ -104,6 +107,7 @@ func (Shipped) event()      {}
 func (Barrier) event()      {}
 func (Trimmed) event()      {}
 func (Damaged) event()      {}
+func (TopicDeleted) event() {}
 func (Tick) event()         {}
 
 // Outcome is how a conditional write ended.
@@ -196,8 +200,15 @@ type Check struct{ Broker, BrokerEpoch int32 }
 // ReadState is to read the partition's node; answered by StateRead.
 type ReadState struct{}
 
-// Remove is to delete the local data if the newest state still does not list the broker.
-type Remove struct{ Version int32 }
+// Remove is to delete the local data, but for the promise: the state of that version does
+// not list the broker. Answered by Cut with an end of 0.
+type Remove struct {
+	Version    int32
+	Generation uint64
+}
+
+// Erase is to delete all that the store holds of the partition: its topic is deleted.
+type Erase struct{ Generation uint64 }
 
 // Alarm reports what an operator has to look at.
 type Alarm struct {
@@ -216,6 +227,7 @@ func (BarrierReply) effect() {}
 func (WriteState) effect()   {}
 func (ReadState) effect()    {}
 func (Remove) effect()       {}
+func (Erase) effect()        {}
 func (Alarm) effect()        {}
 
 // AlarmReason says what an Alarm is about.

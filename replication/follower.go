@@ -132,12 +132,16 @@ func (r *Replica) reset(dataStart, logStart int64, h History) {
 }
 
 func (r *Replica) onCut(ev Cut) {
-	if ev.Generation != r.generation || r.phase != phaseCutting {
+	removed := r.phase == phaseRemoving
+	if ev.Generation != r.generation || r.phase != phaseCutting && !removed {
 		return
 	}
 	r.settling = false
 	r.setLog(ev.End, ev.History)
-	r.hw = min(r.hw, r.end)
+	if removed {
+		r.void = false
+		return
+	}
 	r.phase = phaseNone
 	if r.state.LeaderEpoch > r.promised {
 		r.promise(r.state.LeaderEpoch, false)

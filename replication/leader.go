@@ -160,10 +160,9 @@ func (r *Replica) onSubscribe(m Subscribe) {
 		refuse() // of an earlier registration, or of an earlier subscription
 		return
 	}
-	if f.member.Storage != m.From.Storage {
-		f.durable = -1 // another store: it holds nothing of what was acknowledged (R7)
-	}
-	f.member, f.be, f.stream, f.live = m.From, m.BrokerEpoch, m.Stream, false
+	// What was acknowledged before counts no more: it may be another store (R7), or a log
+	// that was rebuilt.
+	f.member, f.be, f.stream, f.live, f.durable = m.From, m.BrokerEpoch, m.Stream, false, -1
 	if m.Void || r.lost(m) {
 		r.expel(m)
 		refuse()

@@ -84,3 +84,76 @@ func TestVoidReplicaResigns(t *testing.T) {
 	require.Equal(t, []Member{{2, 22}}, wrote.State.ISR)
 	require.Empty(t, wrote.State.ELR)
 }
+
+// What a follower held under an earlier subscription does not count once it subscribes
+// anew: a log that was rebuilt joins when it holds all again.
+func TestVoidReplicaRejoinsByWhatItHolds(t *testing.T) {
+	r := leads(t, Testing{})
+	r.Step(0, Synced{1, 4})
+	r.Step(0, Received{2, Ack{Epoch: 3, Stream: 1, Durable: 4}})
+	require.EqualValues(t, 4, r.Status().HighWatermark)
+	sub := Subscribe{From: Member{3, 33}, BrokerEpoch: 1, Stream: 1, Epoch: 3, End: 4, Durable: 4, LastEpoch: 3}
+	r.Step(0, Received{3, sub})
+	expand := r.lead.isr
+	require.Len(t, expand.state.ISR, 3)
+	r.Step(0, Written{expand.seq, OutcomeOK})
+	sub.Stream, sub.Void = 2, true
+	r.Step(0, Received{3, sub})
+	r.Step(0, Written{r.lead.isr.seq, OutcomeOK})
+	require.Equal(t, []Member{{1, 11}, {2, 22}}, r.Status().ISR)
+	out := r.Step(2*r.opts.ExpandEvery, Received{3, Subscribe{
+		From: Member{3, 33}, BrokerEpoch: 1, Stream: 3, Epoch: 3, LastEpoch: NoEpoch,
+	}})
+	require.Contains(t, out, Effect(Send{3, Subscribed{3, 3}}))
+	require.Len(t, r.Status().Maximal, 2, "it holds nothing yet")
+	r.Step(2*r.opts.ExpandEvery, Received{3, Ack{Epoch: 3, Stream: 3, Durable: 4}})
+	require.Len(t, r.Status().Maximal, 3)
+}
+
+// A replica that the state lists nowhere deletes its data and keeps its promise; listed
+// again it begins with nothing. What is not applied yet when it is listed again is not done.
+func TestReassignedAwayAndBack(t *testing.T) {
+	state := State{
+		Replicas: []int32{1, 2}, MinISR: 1, Leader: 2, LeaderBrokerEpoch: 1, LeaderEpoch: 3, ISR: []Member{{2, 22}},
+	}
+	away := state.Clone()
+	away.Replicas, away.LeaderEpoch = []int32{2}, 4
+	back := state.Clone()
+	back.LeaderEpoch = 4
+	for _, applied := range []bool{true, false} {
+		r := NewReplica(Options{Self: Member{1, 11}}, Stored{
+			Promised: 3, DataStart: 5, LogStart: 6, End: 9, HighWatermark: 9, History: History{{3, 5}},
+		})
+		r.Step(0, Registered{BrokerEpoch: 7})
+		r.Step(0, StateRead{State: state, Version: 1})
+		out := r.Step(0, StateRead{State: away, Version: 2})
+		require.Equal(t, []Effect{Remove{Version: 2, Generation: 1}}, out)
+		require.Empty(t, r.Step(0, StateRead{State: away, Version: 3}), "it is under way")
+		if applied {
+			r.Step(0, Cut{Generation: 1})
+			require.Empty(t, r.Step(0, StateRead{State: away, Version: 4}), "it is done")
+		}
+		require.Equal(t, []Effect{Promise{Epoch: 4, Generation: 2}}, r.Step(0, StateRead{State: back, Version: 5}))
+		promised := Promised{Generation: 2, End: 9, History: History{{3, 5}}}
+		if applied {
+			promised = Promised{Generation: 2}
+		}
+		out = r.Step(0, promised)
+		require.Len(t, out, 1)
+		sub := out[0].(Send).Message.(Subscribe)
+		require.Equal(t, promised.End, sub.End)
+		require.Equal(t, promised.End, r.Status().HighWatermark)
+	}
+}
+
+// The data of a topic goes when its tombstone is read, with the promise, and nothing else
+// is done for it (G20).
+func TestG20TombstoneErases(t *testing.T) {
+	r := leads(t, Testing{})
+	out := r.Step(0, TopicDeleted{})
+	require.Equal(t, []Effect{Reply{ID: 1, Result: ResultUnknown}, Erase{Generation: 2}}, out)
+	require.Empty(t, r.Step(0, TopicDeleted{}))
+	require.Empty(t, r.Step(0, StateRead{State: r.state, Version: 9}))
+	require.Empty(t, r.Step(0, Registered{BrokerEpoch: 8}))
+	require.Equal(t, []Effect{Reply{ID: 2, Result: ResultNotLeader}}, r.Step(0, Produce{ID: 2, Records: 1}))
+}

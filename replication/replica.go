@@ -56,6 +56,7 @@ const (
 	phaseNone        phase = iota
 	phasePromising         // waits for Promised
 	phaseCutting           // waits for Cut
+	phaseRemoving          // waits for Cut, and then for a state that lists it
 	phaseSubscribing       // waits for the leader's answer
 	phaseStreaming
 	phaseQuarantined // waits for an operator, or another epoch
@@ -84,6 +85,7 @@ type Replica struct {
 	hw         int64 // <= durable
 	history    History
 	void       bool
+	deleted    bool // the topic is: nothing is done any more
 	settling   bool // a promise, truncation or reset is not answered yet: end is not certain
 
 	lead   leading
@@ -197,6 +199,8 @@ func (r *Replica) Step(now time.Duration, ev Event) []Effect {
 		r.onMessage(ev.From, ev.Message)
 	case Disconnected:
 		r.onDisconnected(ev.Broker)
+	case TopicDeleted:
+		r.erase()
 	case Damaged:
 		r.void = true
 		r.emit(Alarm{AlarmVoid, r.opts.Self.Broker})
@@ -222,10 +226,9 @@ func (r *Replica) evaluate() {
 	s := &r.state
 	self := r.opts.Self.Broker
 	switch {
-	case r.be < 0 || r.version < 0:
+	case r.be < 0 || r.version < 0 || r.deleted:
 	case !s.Lists(self):
-		r.stop()
-		r.emit(Remove{r.version})
+		r.remove()
 	case s.LeaderEpoch == math.MaxInt32:
 		r.stop()
 		r.emit(Alarm{AlarmEpochTooHigh, self})
@@ -238,6 +241,28 @@ func (r *Replica) evaluate() {
 		r.role = Follower
 		r.startFollowing()
 	}
+}
+
+// remove deletes what nobody counts on. A promise that a later state asks for overtakes it.
+func (r *Replica) remove() {
+	if r.phase == phaseRemoving {
+		return
+	}
+	r.stop()
+	r.generation++
+	r.settling = true
+	r.phase = phaseRemoving
+	r.emit(Remove{r.version, r.generation})
+}
+
+func (r *Replica) erase() {
+	if r.deleted {
+		return
+	}
+	r.stop()
+	r.deleted = true
+	r.generation++
+	r.emit(Erase{r.generation})
 }
 
 func (r *Replica) evaluateLead() {
@@ -280,8 +305,10 @@ func (r *Replica) onPromised(ev Promised) {
 	r.subscribe()
 }
 
-// setLog notes a log whose whole content is durable.
+// setLog notes a log whose whole content is durable. One that was removed is shorter than
+// all that was known of it.
 func (r *Replica) setLog(end int64, h History) {
+	r.dataStart, r.logStart, r.hw = min(r.dataStart, end), min(r.logStart, end), min(r.hw, end)
 	r.end, r.applied, r.durable, r.history = end, end, end, slices.Clone(h)
 }
 
@@ -338,6 +365,7 @@ func (r *Replica) onDisconnected(broker int32) {
 		}
 	case r.role == Follower && broker == r.state.Leader && (r.phase == phaseStreaming || r.phase == phaseSubscribing):
 		r.phase = phaseSubscribing
+		r.follow.stream++ // an answer that comes late is not for the next subscription
 		r.follow.retry = r.now + r.opts.RetryEvery
 	}
 }

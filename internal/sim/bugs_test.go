@@ -15,7 +15,7 @@ func TestSeededBugsAreCaught(t *testing.T) {
 		"M19": M19UnknownIsFailed, "M6": M6PendingExpand, "M8": M8EpochStart,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(70) {
+			for seed := range uint64(300) {
 				if r := Run(config(seed+1, bug)); r.Err != nil {
 					t.Logf("seed %d: %v", seed+1, r.Err)
 					return

@@ -150,7 +150,7 @@ func (c *checker) whole() bool {
 
 func (c *checker) wholePartition(p int) bool {
 	s := c.w.state(p)
-	return s.Leader != replication.NoLeader && len(s.ISR) == c.w.cfg.Brokers
+	return s.Leader != replication.NoLeader && len(s.ISR) == len(s.Replicas) && len(s.Removing) == 0
 }
 
 // stuck says which partitions a healed cluster makes no progress in, and why (I13).

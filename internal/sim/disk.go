@@ -129,6 +129,8 @@ func apply(im *image, e replication.Effect) {
 		}
 	case replication.Truncate:
 		im.truncate(e.To)
+	case replication.Remove:
+		*im = image{promised: im.promised}
 	case replication.Reset:
 		im.data, im.start, im.batches, im.history = e.DataStart, e.LogStart, nil, slices.Clone(e.History)
 	}

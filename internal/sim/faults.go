@@ -1,6 +1,11 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/replication"
+)
 
 // fault lets something go wrong, and comes back for the next.
 func (w *world) fault() {
@@ -10,7 +15,7 @@ func (w *world) fault() {
 	w.faults++
 	n := w.brokers[w.rng.IntN(len(w.brokers))]
 	peer := w.rng.IntN(len(w.brokers))
-	switch k := w.rng.IntN(12); {
+	switch k := w.rng.IntN(14); {
 	case k < 3 && n.up:
 		w.kill(n)
 	case k == 3 && n.up && w.cfg.MinISR > 1:
@@ -24,6 +29,10 @@ func (w *world) fault() {
 		w.after(w.between(200, 5000), func() { n.zkCut = false })
 	case k == 7:
 		n.jumped += w.between(-3000, 3000)
+	case k == 12:
+		w.reassign()
+	case k == 13 && n.up:
+		w.drain(n)
 	case k == 8 && peer != int(n.id-1):
 		w.net.block(int(n.id-1), peer, w.chance(50))
 	case peer != int(n.id-1):
@@ -78,6 +87,35 @@ func (w *world) wipe(n *node) {
 	w.tracef("disk of %d is replaced", n.id)
 }
 
+// reassign asks for other replicas of a partition, or takes that back.
+func (w *world) reassign() {
+	p := w.rng.IntN(w.cfg.Partitions)
+	target := make([]int32, 0, w.cfg.Replicas)
+	for _, i := range w.rng.Perm(w.cfg.Brokers)[:w.cfg.Replicas] {
+		target = append(target, int32(i+1))
+	}
+	w.targets[p] = target
+	w.tracef("partition %d is to have replicas %v", p, target)
+}
+
+// drain lets a broker give its leaderships away, and then starts it anew.
+func (w *world) drain(n *node) {
+	v, version, ok := w.tree.get(idPath(n.id))
+	if !ok {
+		return
+	}
+	b := v.(replication.Broker)
+	b.Draining = true
+	w.tree.multi(treeOp{kind: metadata.OpSet, path: idPath(n.id), value: b, version: version})
+	w.tracef("broker %d drains", n.id)
+	process := n.process
+	w.after(w.between(100, 3000), func() {
+		if n.process == process && n.up {
+			w.kill(n)
+		}
+	})
+}
+
 func (w *world) pause(n *node) {
 	n.paused = true
 	process := n.process
@@ -107,6 +145,11 @@ func (w *world) heal() {
 		}
 		if n.paused {
 			n.resume()
+		}
+		if v, version, ok := w.tree.get(idPath(n.id)); ok && v.(replication.Broker).Draining {
+			b := v.(replication.Broker)
+			b.Draining = false
+			w.tree.multi(treeOp{kind: metadata.OpSet, path: idPath(n.id), value: b, version: version})
 		}
 		for j := range w.brokers {
 			if w.net.cut[i][j] {

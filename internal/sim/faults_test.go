@@ -12,6 +12,7 @@ import (
 // than was promised. (Seed 529.)
 func TestP3bOneDiskAtATime(t *testing.T) {
 	w := newWorld(Config{Seed: 1, Brokers: 3, Partitions: 1, MinISR: 2, Faulty: time.Minute})
+	w.runTo(5 * time.Second)
 	w.wipe(w.brokers[1])
 	require.NotEqual(t, uint64(2), w.brokers[1].storage)
 	w.wipe(w.brokers[2])

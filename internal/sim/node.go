@@ -195,6 +195,8 @@ func (n *node) carry(part int, e replication.Effect) {
 		n.enqueue(item{part, e.Generation, e, true})
 	case replication.Reset:
 		n.enqueue(item{part, e.Generation, e, true})
+	case replication.Remove:
+		n.enqueue(item{part, e.Generation, e, true})
 	case replication.Append:
 		n.views[part].add(e.Batches)
 		n.enqueue(item{part, e.Generation, e, false})

@@ -16,8 +16,10 @@ var (
 )
 
 func config(seed uint64, bug Bug) Config {
-	cfg := Config{Seed: seed, Brokers: 3, Partitions: 2, MinISR: int32(1 + seed%2), Faulty: 15 * time.Second, Bug: bug}
-	return cfg
+	return Config{
+		Seed: seed, Brokers: int(3 + seed/2%2), Replicas: 3, Partitions: 2, MinISR: int32(1 + seed%2),
+		Faulty: 15 * time.Second, Bug: bug,
+	}
 }
 
 func TestSeeds(t *testing.T) {

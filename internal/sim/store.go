@@ -142,7 +142,10 @@ func (n *node) wake(path string) {
 func (n *node) read(part int) {
 	var ev replication.StateRead
 	n.request(func() replication.Outcome {
-		v, version, _ := n.w.tree.get(partPath(part))
+		v, version, there := n.w.tree.get(partPath(part))
+		if !there {
+			return replication.OutcomeBadVersion // not made yet: a watch tells when it is
+		}
 		ev = replication.StateRead{State: v.(replication.State), Version: version}
 		return replication.OutcomeOK
 	}, func(o replication.Outcome) {
@@ -170,8 +173,8 @@ func (n *node) writeState(part int, e replication.WriteState) {
 		}
 		for _, c := range e.Checks {
 			_, v, _ := n.w.tree.get(epochPath(c.Broker))
-			_, _, there := n.w.tree.get(idPath(c.Broker))
-			if (v != c.BrokerEpoch || !there) && n.w.cfg.Bug != M11NoBrokerEpochCheck {
+			id, _, there := n.w.tree.get(idPath(c.Broker))
+			if (v != c.BrokerEpoch || !there || id.(replication.Broker).Draining) && n.w.cfg.Bug != M11NoBrokerEpochCheck {
 				return replication.OutcomeCheckFailed
 			}
 		}
@@ -183,8 +186,16 @@ func (n *node) setState(part int, s replication.State, version int32) replicatio
 	if n.w.tree.multi(treeOp{kind: metadata.OpSet, path: partPath(part), value: s, version: version}) >= 0 {
 		return replication.OutcomeBadVersion
 	}
-	n.w.tracef("broker %d sets %d v%d: leader %d/%d epoch %d isr %v elr %v", n.id, part, version+1, s.Leader,
-		s.LeaderBrokerEpoch, s.LeaderEpoch, s.ISR, s.ELR)
+	n.w.tracef("broker %d sets %d v%d: leader %d/%d epoch %d replicas %v-%v isr %v elr %v", n.id, part, version+1,
+		s.Leader, s.LeaderBrokerEpoch, s.LeaderEpoch, s.Replicas, s.Removing, s.ISR, s.ELR)
+	return replication.OutcomeOK
+}
+
+func (n *node) create(part int, s replication.State) replication.Outcome {
+	if n.w.tree.multi(treeOp{kind: metadata.OpCreate, path: partPath(part), value: s}) >= 0 {
+		return replication.OutcomeBadVersion
+	}
+	n.w.tracef("broker %d makes %d: replicas %v", n.id, part, s.Replicas)
 	return replication.OutcomeOK
 }
 
@@ -225,6 +236,9 @@ func (n *node) apply(plan []replication.StateChange, cv int32) {
 			if _, v, _ := n.w.tree.get(controllerEpochPath); v != cv {
 				return replication.OutcomeBadVersion
 			}
+			if c.Kind == replication.CreatePartition {
+				return n.create(int(c.Index), c.State)
+			}
 			return n.setState(int(c.Index), c.State, c.Version)
 		}, func(replication.Outcome) {})
 	}
@@ -237,17 +251,23 @@ func (w *world) snapshot(cv int32) replication.Snapshot {
 			s.Brokers = append(s.Brokers, v.(replication.Broker))
 		}
 	}
+	s.Topics = []replication.Topic{{
+		ID: 1, Partitions: int32(w.cfg.Partitions), Replicas: int32(w.cfg.Replicas), MinISR: w.cfg.MinISR,
+	}}
 	for p := range w.cfg.Partitions {
-		v, version, _ := w.tree.get(partPath(p))
-		s.Partitions = append(s.Partitions, replication.Partition{
-			Topic: 1, Index: int32(p), State: v.(replication.State), Version: version, Unclean: replication.NoLeader,
-		})
+		if v, version, ok := w.tree.get(partPath(p)); ok {
+			s.Partitions = append(s.Partitions, replication.Partition{
+				Topic: 1, Index: int32(p), State: v.(replication.State), Version: version, Target: w.targets[p],
+			})
+		}
 	}
 	return s
 }
 
 // state is what the store holds of the partition now.
 func (w *world) state(part int) replication.State {
-	v, _, _ := w.tree.get(partPath(part))
-	return v.(replication.State)
+	if v, _, ok := w.tree.get(partPath(part)); ok {
+		return v.(replication.State)
+	}
+	return replication.State{Leader: replication.NoLeader}
 }

@@ -6,8 +6,6 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
-
-	"github.com/skidway/skidway/replication"
 )
 
 // Config says what a run is made of. The same config gives the same run.
@@ -15,6 +13,7 @@ type Config struct {
 	Seed       uint64
 	Brokers    int
 	Partitions int
+	Replicas   int // of each partition; 0: as many as brokers
 	MinISR     int32
 	Faulty     time.Duration // how long faults go on; then all is healed
 	Bug        Bug
@@ -74,6 +73,7 @@ type world struct {
 	net     *network
 	clients []*producer
 	checks  *checker
+	targets [][]int32 // by partition: what an operator asked for
 	hash    interface {
 		Write([]byte) (int, error)
 		Sum64() uint64
@@ -85,6 +85,9 @@ const healTime = 60 * time.Second
 
 // newWorld returns a cluster that has just been started.
 func newWorld(cfg Config) *world {
+	if cfg.Replicas == 0 {
+		cfg.Replicas = cfg.Brokers
+	}
 	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a()}
 	w.tree = &tree{nodes: make(map[string]*treeNode), moved: w.moved}
 	w.net = newNetwork(w)
@@ -98,13 +101,7 @@ func Run(cfg Config) Result {
 	w := newWorld(cfg)
 	w.after(cfg.Faulty, w.heal)
 	w.after(w.between(100, 600), w.fault)
-	deadline := cfg.Faulty + healTime
-	for w.err == nil && len(w.queue) > 0 && w.now < deadline && !w.finished() {
-		e := heap.Pop(&w.queue).(event)
-		w.now = e.at
-		w.done++
-		e.do()
-	}
+	w.runTo(cfg.Faulty + healTime)
 	if w.err == nil {
 		w.checks.end()
 	}
@@ -117,15 +114,7 @@ func (w *world) bootstrap() {
 		w.tree.nodes[epochPath(int32(i+1))] = &treeNode{}
 	}
 	w.tree.nodes[controllerEpochPath] = &treeNode{}
-	for p := range w.cfg.Partitions {
-		s := replication.State{MinISR: w.cfg.MinISR, Leader: replication.NoLeader, LastLeader: replication.NoLeader}
-		for i := range w.cfg.Brokers {
-			id := int32((p+i)%w.cfg.Brokers + 1)
-			s.Replicas = append(s.Replicas, id)
-			s.ISR = append(s.ISR, replication.Member{Broker: id, Storage: w.brokers[id-1].storage})
-		}
-		w.tree.nodes[partPath(p)] = &treeNode{value: s}
-	}
+	w.targets = make([][]int32, w.cfg.Partitions)
 	for _, b := range w.brokers {
 		b.start()
 	}
@@ -133,6 +122,16 @@ func (w *world) bootstrap() {
 		c := &producer{w: w, id: uint32(i + 1), part: i % w.cfg.Partitions, all: i%4 != 3}
 		w.clients = append(w.clients, c)
 		w.after(w.between(1, 100), c.send)
+	}
+}
+
+// runTo lets things happen up to a time, or until a healed cluster has nothing left to do.
+func (w *world) runTo(deadline time.Duration) {
+	for w.err == nil && len(w.queue) > 0 && w.now < deadline && !w.finished() {
+		e := heap.Pop(&w.queue).(event)
+		w.now = e.at
+		w.done++
+		e.do()
 	}
 }
 
