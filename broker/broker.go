@@ -37,7 +37,7 @@ type Broker struct {
 	answers *memory // what answers under way hold
 	queued  *memory // what appends that nobody waits for any more hold
 	linger  lingering
-	buffers sync.Pool                      // of *fetchBuffer
+	buffers fetchBuffers
 	polling atomic.Int64                   // fetches that wait for records
 	retired struct{ in, out atomic.Int64 } // records of topics that were deleted, so that the sums never go back
 	met     *metrics

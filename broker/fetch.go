@@ -36,7 +36,8 @@ type fetchCall struct {
 	seenSize int64 // of the logs before they were read last; kept if min_bytes is more than 1
 	failed   bool  // some partition has an error
 	starved  bool  // there was no memory for all that could be read: what there is is answered
-	held     int64 // charged to Broker.answers
+	held     int64 // charged to Broker.answers: at least got, and what is set aside while reading
+	expected int   // bytes that the answer will have, as far as one can tell before reading
 	buf      *fetchBuffer
 }
 
@@ -221,14 +222,7 @@ func (c *fetchCall) reread(ctx context.Context) {
 // readAll reads the partitions in turn until the answer is full, beginning anywhere.
 func (c *fetchCall) readAll(ctx context.Context) {
 	n := len(c.parts)
-	if c.req.MinBytes > 1 {
-		c.seenSize = c.size()
-	}
-	for i := range c.parts {
-		if p := &c.parts[i]; p.log != nil {
-			_, p.seenEnd = p.log.Bounds()
-		}
-	}
+	c.lookAhead()
 	first := 0
 	if n > 1 {
 		first = rand.IntN(n)
@@ -239,9 +233,39 @@ func (c *fetchCall) readAll(ctx context.Context) {
 			continue
 		}
 		if !c.readPart(ctx, p) {
-			return
+			break
 		}
 	}
+	c.settle()
+}
+
+// lookAhead notes where the logs are, and sets memory aside for all that is to be read, if it is free.
+func (c *fetchCall) lookAhead() {
+	c.seenSize = 0
+	c.expected = 0
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.log == nil {
+			continue
+		}
+		s := p.log.Stats()
+		p.seenEnd = s.End
+		c.seenSize += s.Bytes
+		c.expected += expectedBytes(s, c.in(p).Offset, clampBytes(c.in(p).MaxBytes, c.max))
+	}
+	c.expected = min(c.expected, c.max)
+	if c.expected > 0 && c.b.answers.try(int64(c.expected)) {
+		c.held = int64(c.expected)
+	}
+}
+
+// expectedBytes is about how many bytes a read of at most most gives: the records of a log are taken to be of one size.
+func expectedBytes(s partitionlog.Stats, offset int64, most int) int {
+	if offset < s.Start || offset >= s.End {
+		return 0
+	}
+	share := float64(s.End-offset) / float64(s.End-s.Start)
+	return min(int(share*float64(s.Bytes)), most)
 }
 
 // readPart reads one partition; false when the answer can hold no more.
@@ -256,57 +280,72 @@ func (c *fetchCall) readPart(ctx context.Context, p *fetchPart) bool {
 	if c.got > 0 && most <= record.HeaderSize {
 		return false
 	}
-	if c.b.answers.total < int64(most) {
-		most = int(c.b.answers.total)
-	}
-	if c.held == 0 {
-		taken := c.b.answers.acquire(ctx, c.b.draining, int64(most), max(c.maxWait(), memoryPatience))
-		if most = int(taken); most == 0 {
-			c.starved = true
-			return false
-		}
-	} else if !c.b.answers.try(int64(most)) {
+	most = int(min(int64(most), c.b.answers.total))
+	if !c.setAside(ctx, most) {
 		c.starved = true
 		return false
 	}
-	c.held += int64(most)
 	if c.buf == nil {
-		c.buf = c.b.fetchBuffer()
+		c.buf = c.b.buffers.get(min(c.expected, int(c.held)))
 	}
 	at := len(c.buf.b)
 	result, err := p.log.Read(c.buf.b, offset, most)
 	if err != nil {
-		c.held -= int64(most)
-		c.b.answers.release(int64(most))
 		c.fail(p, err)
 		return true
 	}
-	return c.keep(p, result, keeping{at: at, charged: most})
+	return c.keep(p, result, at)
 }
 
-// keeping is what readPart set aside for a read.
-type keeping struct{ at, charged int }
+// setAside charges what most more bytes need beyond what is held. Only who has read nothing waits for it, and holds
+// nothing meanwhile.
+func (c *fetchCall) setAside(ctx context.Context, most int) bool {
+	want := int64(c.got+most) - c.held
+	if want <= 0 {
+		return true
+	}
+	if c.b.answers.try(want) {
+		c.held += want
+		return true
+	}
+	if c.got > 0 {
+		return false
+	}
+	c.b.answers.release(c.held)
+	c.held = c.b.answers.acquire(ctx, c.b.draining, int64(most), max(c.maxWait(), memoryPatience))
+	return c.held > 0
+}
 
-// keep takes what was read into the answer, and evens out the charge.
-func (c *fetchCall) keep(p *fetchPart, result partitionlog.ReadResult, k keeping) bool {
-	data := result.Data[k.at:]
+// keep takes what was read behind the byte at into the answer.
+func (c *fetchCall) keep(p *fetchPart, result partitionlog.ReadResult, at int) bool {
+	data := result.Data[at:]
 	n := len(data)
 	if c.got > 0 && c.got+n > c.max {
-		// The partition's first batch is larger than the room left, and is not the first of the answer.
-		result.Data, data, n = result.Data[:k.at], nil, 0
+		// The partition's first batch is larger than the room left, and is not the first of the answer. To try the other
+		// partitions, too, would be to read a batch of each for nothing.
+		c.buf.b = result.Data[:at]
+		p.result = partitionlog.ReadResult{Start: result.Start, End: result.End}
+		return false
 	}
 	c.buf.b = result.Data
 	p.result = partitionlog.ReadResult{Data: data[:n:n], Start: result.Start, End: result.End}
 	c.got += n
-	switch over := int64(n - k.charged); {
-	case over > 0:
-		c.b.answers.force(over)
-		c.held += over
-	case over < 0:
-		c.b.answers.release(-over)
-		c.held += over
-	}
 	return c.got < c.max
+}
+
+// settle makes the charge that of what was read: the first batch of a partition may have been larger than what was set
+// aside.
+func (c *fetchCall) settle() {
+	if over := int64(c.got) - c.held; over > 0 {
+		c.b.answers.force(over)
+	} else {
+		c.b.answers.release(-over)
+	}
+	c.held = int64(c.got)
+	if c.got == 0 && c.buf != nil {
+		c.b.buffers.put(c.buf)
+		c.buf = nil
+	}
 }
 
 // release gives back the memory of what was read.
@@ -314,7 +353,7 @@ func (c *fetchCall) release() {
 	c.b.answers.release(c.held)
 	c.held = 0
 	if c.buf != nil {
-		c.b.recycle(c.buf)
+		c.b.buffers.put(c.buf)
 		c.buf = nil
 	}
 }
@@ -364,24 +403,3 @@ func (c *fetchCall) count(p *fetchPart) {
 
 // memoryPatience is how long a fetch that would not wait for records waits for memory.
 const memoryPatience = time.Second
-
-// fetchBuffer is memory for answers, used again and again.
-type fetchBuffer struct{ b []byte }
-
-// maxPooledBuffer is the size above which a buffer is left to the garbage collector.
-const maxPooledBuffer = 4 << 20
-
-func (b *Broker) fetchBuffer() *fetchBuffer {
-	if f, ok := b.buffers.Get().(*fetchBuffer); ok {
-		return f
-	}
-	return new(fetchBuffer)
-}
-
-func (b *Broker) recycle(f *fetchBuffer) {
-	if cap(f.b) > maxPooledBuffer {
-		return
-	}
-	f.b = f.b[:0]
-	b.buffers.Put(f)
-}

@@ -116,7 +116,7 @@ func (c *thinFetchCall) read(ctx context.Context, offset int64) (*thinFetchAnswe
 	if c.held = c.b.answers.acquire(ctx, c.b.draining, int64(maxBytes), memoryPatience); c.held == 0 {
 		return answer, nil
 	}
-	c.buf = c.b.fetchBuffer()
+	c.buf = c.b.buffers.get(expectedBytes(c.log.Stats(), offset, maxBytes))
 	result, err := c.log.Read(c.buf.b, offset, maxBytes)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (c *thinFetchCall) release() {
 	c.b.answers.release(c.held)
 	c.held = 0
 	if c.buf != nil {
-		c.b.recycle(c.buf)
+		c.b.buffers.put(c.buf)
 		c.buf = nil
 	}
 }
