@@ -20,8 +20,8 @@ import (
 //
 // With less than min_bytes the answer waits for more, up to max_wait_ms and the broker's own bound; an error of any
 // partition, the deletion of its topic, or the broker's shutdown ends the wait (that records were deleted under the
-// offset is told when it ends otherwise). Each partition has its own error: E112 names the bounds of the
-// log, E303 the place of the damage; the others go on.
+// offset is told when it ends otherwise). An answer that has no room for a batch that is there does not wait. Each
+// partition has its own error: E112 names the bounds of the log, E303 the place of the damage; the others go on.
 //
 // Not done: fetch sessions, rights, quotas. leader_epoch is not looked at: one broker has one.
 
@@ -33,10 +33,11 @@ type fetchCall struct {
 	max   int // bytes of the answer
 
 	got      int   // bytes read
-	seenSize int64 // of the logs before they were read last; kept if min_bytes is more than 1
+	seenSize int64 // of the logs before they were read last
 	failed   bool  // some partition has an error
+	full     bool  // some partition has a batch that the answer has no room for: to wait for more is of no use
 	starved  bool  // there was no memory for all that could be read: what there is is answered
-	held     int64 // charged to Broker.answers: at least got, and what is set aside while reading
+	held     int64 // charged to Broker.answers: what is set aside while reading, then all of buf
 	expected int   // bytes that the answer will have, as far as one can tell before reading
 	buf      *fetchBuffer
 }
@@ -47,8 +48,9 @@ type fetchPart struct {
 	part         *partition
 	log          *partitionlog.Log
 	err          *wire.Error
-	result       partitionlog.ReadResult
-	seenEnd      int64 // the log's end before it was read last
+	result       partitionlog.ReadResult // its Data is known when all is read
+	from, to     int                     // where in the answer's buffer its batches lie
+	seenEnd      int64                   // the log's end before it was read last
 }
 
 // fetchAnswer is a FetchResponse that gives its memory back.
@@ -139,7 +141,7 @@ func (c *fetchCall) maxWait() time.Duration {
 
 // wantsMore tells whether the answer should wait.
 func (c *fetchCall) wantsMore() bool {
-	return !c.failed && !c.starved && c.got < min(int(c.req.MinBytes), c.max) && !c.b.isDraining()
+	return !c.failed && !c.full && !c.starved && c.got < min(int(c.req.MinBytes), c.max) && !c.b.isDraining()
 }
 
 // poll waits until there are min_bytes to be read, and reads them.
@@ -212,9 +214,10 @@ func (c *fetchCall) in(p *fetchPart) *wire.FetchPartition {
 // reread drops what was read and reads all again.
 func (c *fetchCall) reread(ctx context.Context) {
 	c.release()
-	c.got = 0
+	c.got, c.full = 0, false
 	for i := range c.parts {
-		c.parts[i].result = partitionlog.ReadResult{}
+		p := &c.parts[i]
+		p.result, p.from, p.to = partitionlog.ReadResult{}, 0, 0
 	}
 	c.readAll(ctx)
 }
@@ -241,8 +244,7 @@ func (c *fetchCall) readAll(ctx context.Context) {
 
 // lookAhead notes where the logs are, and sets memory aside for all that is to be read, if it is free.
 func (c *fetchCall) lookAhead() {
-	c.seenSize = 0
-	c.expected = 0
+	c.seenSize, c.expected = 0, 0
 	for i := range c.parts {
 		p := &c.parts[i]
 		if p.log == nil {
@@ -253,9 +255,11 @@ func (c *fetchCall) lookAhead() {
 		c.seenSize += s.Bytes
 		c.expected += expectedBytes(s, c.in(p).Offset, clampBytes(c.in(p).MaxBytes, c.max))
 	}
-	c.expected = min(c.expected, c.max)
-	if c.expected > 0 && c.b.answers.try(int64(c.expected)) {
-		c.held = int64(c.expected)
+	if c.expected = min(c.expected, c.max); c.expected == 0 {
+		return
+	}
+	if size := int64(bufferSize(c.expected)); c.b.answers.try(size) {
+		c.held = size
 	}
 }
 
@@ -278,6 +282,7 @@ func (c *fetchCall) readPart(ctx context.Context, p *fetchPart) bool {
 	}
 	most := min(clampBytes(c.in(p).MaxBytes, c.max), c.max-c.got)
 	if c.got > 0 && most <= record.HeaderSize {
+		c.full = true
 		return false
 	}
 	most = int(min(int64(most), c.b.answers.total))
@@ -288,13 +293,12 @@ func (c *fetchCall) readPart(ctx context.Context, p *fetchPart) bool {
 	if c.buf == nil {
 		c.buf = c.b.buffers.get(min(c.expected, int(c.held)))
 	}
-	at := len(c.buf.b)
 	result, err := p.log.Read(c.buf.b, offset, most)
 	if err != nil {
 		c.fail(p, err)
 		return true
 	}
-	return c.keep(p, result, at)
+	return c.keep(p, result)
 }
 
 // setAside charges what most more bytes need beyond what is held. Only who has read nothing waits for it, and holds
@@ -311,40 +315,42 @@ func (c *fetchCall) setAside(ctx context.Context, most int) bool {
 	if c.got > 0 {
 		return false
 	}
-	c.b.answers.release(c.held)
+	c.release()
 	c.held = c.b.answers.acquire(ctx, c.b.draining, int64(most), max(c.maxWait(), memoryPatience))
 	return c.held > 0
 }
 
-// keep takes what was read behind the byte at into the answer.
-func (c *fetchCall) keep(p *fetchPart, result partitionlog.ReadResult, at int) bool {
-	data := result.Data[at:]
-	n := len(data)
-	if c.got > 0 && c.got+n > c.max {
+// keep takes what was read behind the batches of the other partitions into the answer.
+func (c *fetchCall) keep(p *fetchPart, result partitionlog.ReadResult) bool {
+	p.result = partitionlog.ReadResult{Start: result.Start, End: result.End}
+	if c.got > 0 && len(result.Data) > c.max {
 		// The partition's first batch is larger than the room left, and is not the first of the answer. To try the other
-		// partitions, too, would be to read a batch of each for nothing.
-		c.buf.b = result.Data[:at]
-		p.result = partitionlog.ReadResult{Start: result.Start, End: result.End}
+		// partitions, too, would be to read a batch of each for nothing; none starves, as the first is drawn by lot.
+		c.buf.b, c.full = result.Data[:c.got], true
 		return false
 	}
-	c.buf.b = result.Data
-	p.result = partitionlog.ReadResult{Data: data[:n:n], Start: result.Start, End: result.End}
-	c.got += n
+	p.from, p.to = c.got, len(result.Data)
+	c.buf.b, c.got = result.Data, len(result.Data)
 	return c.got < c.max
 }
 
-// settle makes the charge that of what was read: the first batch of a partition may have been larger than what was set
-// aside.
+// settle makes the charge that of the buffer, and has every result lie in it: it has grown under those read first where
+// a batch was larger than expected.
 func (c *fetchCall) settle() {
-	if over := int64(c.got) - c.held; over > 0 {
+	if c.got == 0 {
+		c.release()
+		return
+	}
+	size := int64(cap(c.buf.b))
+	if over := size - c.held; over > 0 {
 		c.b.answers.force(over)
 	} else {
 		c.b.answers.release(-over)
 	}
-	c.held = int64(c.got)
-	if c.got == 0 && c.buf != nil {
-		c.b.buffers.put(c.buf)
-		c.buf = nil
+	c.held = size
+	for i := range c.parts {
+		p := &c.parts[i]
+		p.result.Data = c.buf.b[p.from:p.to:p.to]
 	}
 }
 

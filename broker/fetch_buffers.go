@@ -20,21 +20,31 @@ type fetchBuffers struct {
 	classes [maxFetchBits - minFetchBits + 1]sync.Pool
 }
 
+// bufferSize is the size of a new buffer for n bytes.
+func bufferSize(n int) int {
+	if n > 1<<maxFetchBits {
+		return n
+	}
+	return 1 << max(bits.Len(uint(max(n, 1)-1)), minFetchBits)
+}
+
 // get returns an empty buffer with room for n bytes.
 func (p *fetchBuffers) get(n int) *fetchBuffer {
-	class := max(bits.Len(uint(max(n, 1)-1))-minFetchBits, 0)
-	if class >= len(p.classes) {
-		return &fetchBuffer{make([]byte, 0, n)}
+	size := bufferSize(n)
+	if n <= 1<<maxFetchBits {
+		if f, ok := p.classes[classOf(size)].Get().(*fetchBuffer); ok {
+			return f
+		}
 	}
-	if f, ok := p.classes[class].Get().(*fetchBuffer); ok {
-		return f
-	}
-	return &fetchBuffer{make([]byte, 0, 1<<(class+minFetchBits))}
+	return &fetchBuffer{make([]byte, 0, size)}
 }
+
+// classOf is the largest class that size bytes have room for; it may be none of those that are kept.
+func classOf(size int) int { return bits.Len(uint(size)) - 1 - minFetchBits }
 
 // put takes a buffer back that nobody refers to any more. It may have grown.
 func (p *fetchBuffers) put(f *fetchBuffer) {
-	class := bits.Len(uint(cap(f.b))) - 1 - minFetchBits // the largest that it has room for
+	class := classOf(cap(f.b))
 	if class < 0 || class >= len(p.classes) {
 		return
 	}

@@ -77,8 +77,8 @@ func (m *memory) try(want int64) bool {
 	return true
 }
 
-// force takes n bytes that are in use already: a batch that turned out larger than what was asked for. Each holder
-// forces at most one batch.
+// force takes n bytes that are in use already: a batch that turned out larger than what was asked for, and what a
+// buffer is larger than what lies in it. Each holder forces at most one batch, and as much again.
 func (m *memory) force(n int64) {
 	m.mu.Lock()
 	m.used += n

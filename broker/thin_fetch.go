@@ -122,7 +122,7 @@ func (c *thinFetchCall) read(ctx context.Context, offset int64) (*thinFetchAnswe
 		return nil, err
 	}
 	c.buf.b = result.Data
-	c.grow(int64(len(result.Data)) - c.held)
+	c.grow(int64(cap(result.Data)) - c.held)
 	answer.Start, answer.End = result.Start, result.End
 	err = c.unpack(answer, result.Data, maxBytes)
 	c.part.topic.counters.recordsOut.Add(int64(len(answer.Records)))
