@@ -10,10 +10,10 @@ import (
 
 // assignment is a partition that a Consumer reads. Guarded by the Consumer's lock.
 type assignment struct {
-	at     place
-	id     uint64 // of the topic
-	leader int32
-	gen    int64 // grows when it is moved: what was fetched or taken before is void
+	at   place
+	id   uint64 // of the topic
+	lane lane   // that fetches it: of the broker that leads it
+	gen  int64  // grows when it is moved: what was fetched or taken before is void
 
 	position int64 // the offset of the next record to be returned
 	fetch    int64 // the offset to fetch next: position, and what is buffered
@@ -74,10 +74,11 @@ func (c *Consumer) assign(info *topicInfo, index int32, offset int64) {
 	at := place{info.name, index}
 	a := c.assigned[at]
 	if a == nil {
-		a = &assignment{at: at, start: -1, end: -1}
+		c.placed++
+		a = &assignment{at: at, start: -1, end: -1, lane: lane{number: int8(c.placed % fetchLanes)}}
 		c.assigned[at] = a
 	}
-	a.id, a.leader = info.id, info.leaders[index].broker
+	a.id, a.lane.broker = info.id, info.leaders[index].broker
 	c.move(a, offset)
 }
 
@@ -86,7 +87,7 @@ func (c *Consumer) move(a *assignment, offset int64) {
 	c.drop(a)
 	a.position, a.fetch, a.damaged = offset, offset, 0
 	a.err, a.stopped, a.retryAt, a.pauses = nil, false, time.Time{}, nil
-	c.hasten(a.leader)
+	c.hasten(a)
 }
 
 // drop forgets what was fetched of a partition.
@@ -127,7 +128,7 @@ func (c *Consumer) Seek(ctx context.Context, topic string, partition int32, star
 		return notAssigned(topic, partition)
 	}
 	if info := c.c.meta.cached(topic); info != nil && partition < info.count() {
-		a.id, a.leader = info.id, info.leaders[partition].broker
+		a.id, a.lane.broker = info.id, info.leaders[partition].broker
 	}
 	c.move(a, offsets[0])
 	return nil
@@ -147,7 +148,7 @@ func (c *Consumer) Resume(topic string, partitions ...int32) {
 	c.each(topic, partitions, func(a *assignment) {
 		a.paused = false
 		c.queue(a)
-		c.hasten(a.leader)
+		c.hasten(a)
 	})
 }
 

@@ -34,7 +34,8 @@ type Consumer struct {
 	assigned map[place]*assignment
 	follows  map[string]bool // topics of which all partitions are read
 	wanted   map[string]bool // topics to be asked for
-	fetchers map[int32]*fetcher
+	fetchers map[lane]*fetcher
+	placed   int           // assignments made, ever: they go to the lanes in turn
 	ready    []*assignment // with something to take, in turn
 	buffered int64         // bytes fetched and not yet taken
 }
@@ -83,7 +84,7 @@ func newConsumer(c *Client, o ConsumerOptions, by steward) *Consumer {
 	r := &Consumer{c: c, opts: o, by: by, turn: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
 		assigned: map[place]*assignment{}, follows: map[string]bool{}, wanted: map[string]bool{},
-		fetchers: map[int32]*fetcher{}}
+		fetchers: map[lane]*fetcher{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }

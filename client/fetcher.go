@@ -11,11 +11,21 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
-// fetcher fetches the partitions that one broker leads, over one connection, on one goroutine.
-type fetcher struct {
-	c      *Consumer
+// fetchLanes is over how many connections the partitions that one broker leads are fetched: while the answer for one
+// half of them is sent and taken apart, the broker reads what the other half will have.
+const fetchLanes = 2
+
+// lane names a fetcher.
+type lane struct {
 	broker int32
-	wake   chan struct{} // holds a token when there may be something to fetch
+	number int8 // 0 to fetchLanes-1
+}
+
+// fetcher fetches the partitions of one lane, over one connection, on one goroutine.
+type fetcher struct {
+	c    *Consumer
+	lane lane
+	wake chan struct{} // holds a token when there may be something to fetch
 
 	// interrupt ends the fetch under way, which does not ask for what is wanted now; nil: there is none. Under the
 	// Consumer's lock.
@@ -49,19 +59,19 @@ func (c *Consumer) start() {
 	}
 	c.started = true
 	for _, a := range c.assigned {
-		c.wakeFetcher(a.leader)
+		c.wakeFetcher(a)
 	}
 }
 
-// wakeFetcher has a broker's fetcher look for work. Under the Consumer's lock.
-func (c *Consumer) wakeFetcher(broker int32) {
-	if !c.started || broker < 0 || c.ctx.Err() != nil {
+// wakeFetcher has the fetcher of a partition look for work. Under the Consumer's lock.
+func (c *Consumer) wakeFetcher(a *assignment) {
+	if !c.started || a.lane.broker < 0 || c.ctx.Err() != nil {
 		return
 	}
-	f := c.fetchers[broker]
+	f := c.fetchers[a.lane]
 	if f == nil {
-		f = &fetcher{c: c, broker: broker, wake: make(chan struct{}, 1)}
-		c.fetchers[broker] = f
+		f = &fetcher{c: c, lane: a.lane, wake: make(chan struct{}, 1)}
+		c.fetchers[a.lane] = f
 		c.tasks.Go(f.run)
 	}
 	notify(f.wake)
@@ -83,7 +93,7 @@ func (f *fetcher) run() {
 		if fault != nil {
 			f.c.c.opts.Hooks.retry(wire.APIFetch, fault)
 			if f.c.ctx.Err() == nil {
-				f.c.c.opts.Logger.Debug("fetch failed", "broker", f.broker, "error", fault)
+				f.c.c.opts.Logger.Debug("fetch failed", "broker", f.lane.broker, "error", fault)
 			}
 			f.c.c.meta.ask(nil, FailMissing) // the broker may be elsewhere by now
 			sleep(f.c.ctx, pauses.NextBackOff())
@@ -115,13 +125,13 @@ func (f *fetcher) attempt(w *wanted) (fault *Error, interrupted bool) {
 	return fault, fault != nil && ctx.Err() != nil && f.c.ctx.Err() == nil
 }
 
-// hasten has a broker's fetcher ask for a partition now rather than after the wait of the fetch under way. Under the
+// hasten has the fetcher of a partition ask for it now rather than after the wait of the fetch under way. Under the
 // Consumer's lock.
-func (c *Consumer) hasten(broker int32) {
-	if f := c.fetchers[broker]; f != nil && f.interrupt != nil {
+func (c *Consumer) hasten(a *assignment) {
+	if f := c.fetchers[a.lane]; f != nil && f.interrupt != nil {
 		f.interrupt()
 	}
-	c.wakeFetcher(broker)
+	c.wakeFetcher(a)
 }
 
 // rest waits until there may be something to fetch.
@@ -150,7 +160,7 @@ func (f *fetcher) plan(now time.Time) (*wanted, time.Time) {
 	wait := c.opts.MaxWait
 	for _, a := range c.assigned {
 		switch {
-		case a.leader != f.broker || a.stopped || a.paused:
+		case a.lane != f.lane || a.stopped || a.paused:
 		case a.retryAt.After(now):
 			if again.IsZero() || a.retryAt.Before(again) {
 				again = a.retryAt
@@ -178,7 +188,7 @@ func (f *fetcher) plan(now time.Time) (*wanted, time.Time) {
 // ask makes the request for partitions, in their order. Under the Consumer's lock.
 func (f *fetcher) ask(parts []*assignment, wait time.Duration) *wanted {
 	o := &f.c.opts
-	room := min(int64(o.MaxBytes), max(o.MaxBufferedBytes-f.c.buffered, 1))
+	room := min(int64(o.MaxBytes), max((o.MaxBufferedBytes-f.c.buffered)/fetchLanes, 1))
 	w := &wanted{parts: make(map[fetchedPlace]*assignment, len(parts)), gens: make(map[*assignment]int64, len(parts)),
 		request: &wire.FetchRequest{MaxWaitMs: int32(max(wait.Milliseconds(), 1)), MinBytes: int32(o.MinBytes),
 			MaxBytes: int32(room)}}
@@ -200,7 +210,7 @@ func (f *fetcher) ask(parts []*assignment, wait time.Duration) *wanted {
 func (f *fetcher) fetch(ctx context.Context, w *wanted) *Error {
 	c := f.c
 	if f.link == nil || f.link.broken() {
-		l, err := c.c.dialBroker(ctx, f.broker)
+		l, err := c.c.dialBroker(ctx, f.lane.broker)
 		if err != nil {
 			return err
 		}

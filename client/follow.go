@@ -87,9 +87,9 @@ func (c *Consumer) learn(info *topicInfo) bool {
 				jumps = append(jumps, s)
 			}
 		}
-		a.leader = info.leaders[index].broker
+		a.lane.broker = info.leaders[index].broker
 		c.queue(a)
-		c.wakeFetcher(a.leader)
+		c.wakeFetcher(a)
 	}
 	for at, a := range c.assigned {
 		if at.topic == info.name && at.partition >= info.count() && c.by == byProgram {

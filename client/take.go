@@ -119,7 +119,7 @@ func (c *Consumer) unpack(a *assignment) bool {
 	}
 	a.buffered -= int64(len(batch))
 	c.buffered -= int64(len(batch))
-	c.wakeFetcher(a.leader)
+	c.wakeFetcher(a)
 	gen, from, last := a.gen, a.position, batch.LastOffset()
 	c.mu.Unlock()
 	records, fault := decode(batch, a.at, from, c.opts.MaxBatchBytes)
@@ -149,7 +149,7 @@ func (c *Consumer) spoilt(a *assignment, fault *Error) {
 		return
 	}
 	a.damaged = damaged
-	c.wakeFetcher(a.leader)
+	c.wakeFetcher(a)
 }
 
 // decode takes a batch apart, from an offset on.
