@@ -10,8 +10,8 @@ var rows = map[string]int{
 	"record": 1, "units": 1, "internal/bounded": 1, "internal/faultfs": 1, "internal/lint": 1,
 	"internal/zkserver": 1,
 	"kv":                2, "metadata": 2,
-	"partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "wire": 3,
-	"replication": 4, "retention": 4, "group": 4, "wire/kafka": 4,
+	"internal/storemodel": 3, "partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "replication": 3, "wire": 3,
+	"cluster": 4, "peer": 4, "retention": 4, "group": 4, "wire/kafka": 4,
 	"broker": 5, "client": 5,
 	"bench": 6, "internal/sim": 6,
 	"cmd/skidway": 7,
@@ -54,6 +54,7 @@ var banned = map[string][]string{
 var neverLinked = map[string][]string{
 	"client": {module + "/kv", module + "/broker", "github.com/cockroachdb/pebble", "github.com/go-zookeeper/zk"},
 	"wire":   {module + "/kv", "github.com/cockroachdb/pebble", "github.com/go-zookeeper/zk"},
+	"peer":   {module + "/kv", "github.com/cockroachdb/pebble", "github.com/go-zookeeper/zk"},
 }
 
 // metricsRow is the lowest row at which metrics libraries and the global loggers may be used.
@@ -66,8 +67,8 @@ var metricsLibraries = []string{"github.com/prometheus", "go.opentelemetry.io", 
 // the network and files may appear. The rest gets the time as an argument, and returns
 // what is to be done.
 var outside = []string{
-	"kv", "wire", "wire/kafka", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim", "internal/faultfs",
-	"internal/zkserver", "replication/shipper.go",
+	"kv", "wire", "wire/kafka", "peer", "cluster", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim",
+	"internal/faultfs", "internal/zkserver",
 }
 
 // effectImports are import paths, with all below them, that bring in the outside world.

@@ -25,8 +25,12 @@ var ErrNotInstalled = errors.New("ZooKeeper is not installed")
 // classpathVariable names the classpath of another ZooKeeper than Debian's.
 const classpathVariable = "ZOOKEEPER_CLASSPATH"
 
-// debianJar is where Debian's package has ZooKeeper; its manifest names what it needs.
+// debianJar is where Debian's package has ZooKeeper; its manifest names what it needs, but for debianMore.
 const debianJar = "/usr/share/java/zookeeper.jar"
+
+// debianMore is what its manifest forgets: two parts of Netty, which TLS needs, and a logger.
+const debianMore = ":/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar" +
+	":/usr/share/java/slf4j-simple.jar"
 
 // Config says what to run.
 type Config struct {
@@ -77,7 +81,7 @@ func Find() (string, error) {
 		return "", fmt.Errorf("%w: %w (Debian: apt-get install zookeeper; or set %s)",
 			ErrNotInstalled, err, classpathVariable)
 	}
-	return debianJar, nil
+	return debianJar + debianMore, nil
 }
 
 // errPortTaken says that another program has taken a port that was free a moment ago.

@@ -6,74 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/skidway/skidway/internal/storemodel"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/metadata/local"
 )
-
-// model is the naive store: a map, copied for each multi.
-type model map[string]metadata.Node
-
-func (m model) multi(ops []metadata.Op) (model, int, error) {
-	next := make(model, len(m))
-	for k, v := range m {
-		next[k] = v
-	}
-	for i, op := range ops {
-		n, exists := next[op.Path]
-		parent := op.Path[:strings.LastIndexByte(op.Path, '/')]
-		up, parentExists := next[parent]
-		rightVersion := op.Version == -1 || op.Version == n.Version
-		switch {
-		case op.Kind.Creates() && parent != "" && !parentExists:
-			return m, i, metadata.ErrNoNode
-		case op.Kind.Creates() && exists:
-			return m, i, metadata.ErrNodeExists
-		case op.Kind.Creates() && up.Session != 0:
-			return m, i, metadata.ErrNoChildrenForEphemerals
-		case op.Kind == metadata.OpCreate:
-			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data)}
-		case op.Kind == metadata.OpCreateEphemeral:
-			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Session: 1}
-		case !exists:
-			return m, i, metadata.ErrNoNode
-		case !rightVersion:
-			return m, i, metadata.ErrBadVersion
-		case op.Kind == metadata.OpSet:
-			next[op.Path] = metadata.Node{Path: op.Path, Data: bytes.Clone(op.Data), Version: n.Version + 1, Session: n.Session}
-		case op.Kind == metadata.OpDelete && len(next.children(op.Path)) > 0:
-			return m, i, metadata.ErrNotEmpty
-		case op.Kind == metadata.OpDelete:
-			delete(next, op.Path)
-		}
-	}
-	return next, 0, nil
-}
-
-// restart ends the session.
-func (m model) restart() {
-	for path, n := range m {
-		if n.Session != 0 {
-			delete(m, path)
-		}
-	}
-}
-
-func (m model) children(path string) []string {
-	var names []string
-	for p := range m {
-		if rest, ok := strings.CutPrefix(p, path+"/"); ok && !strings.Contains(rest, "/") {
-			names = append(names, rest)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
 
 var allPaths = []string{"/a", "/b", "/a/a", "/a/b", "/a-b", "/a/a/a", "/b/x.y", "/a/a/b"}
 
@@ -103,7 +44,7 @@ func under(base string, ops []metadata.Op) []metadata.Op {
 	return moved
 }
 
-// TestModel holds the store, over restarts, to the naive map; and DryRun to both.
+// TestModel holds the store, over restarts, to the model; and DryRun to both.
 func TestModel(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	store := openKV(t, dir)
@@ -113,7 +54,7 @@ func TestModel(t *testing.T) {
 	runs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
-		base, m := fmt.Sprintf("/%d", runs), model{}
+		base, m := fmt.Sprintf("/%d", runs), storemodel.Tree{}
 		require.NoError(t, s.Multi(ctx, metadata.Create(base, nil)))
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			switch rapid.IntRange(0, 99).Draw(t, "what") {
@@ -122,12 +63,13 @@ func TestModel(t *testing.T) {
 				store = openKV(t, dir)
 				fallthrough
 			case 1, 2, 3, 4, 5: // only read the rows again
+				id := s.ID()
 				s, err = local.New(store)
 				require.NoError(t, err)
-				m.restart()
+				m, _ = m.End(id)
 			default:
 				ops := rapid.SliceOfN(rapid.Custom(drawOp), 0, 5).Draw(t, "ops")
-				next, index, want := m.multi(ops)
+				next, index, want := m.Multi(s.ID(), ops)
 				same(t, metadata.DryRun(s).Multi(ctx, under(base, ops)...), index, want)
 				same(t, s.Multi(ctx, under(base, ops)...), index, want)
 				m = next
@@ -148,7 +90,7 @@ func same(t *rapid.T, got error, index int, want error) {
 	require.ErrorIs(t, got, want)
 }
 
-func compare(t *rapid.T, s *local.Store, base string, m model) {
+func compare(t *rapid.T, s *local.Store, base string, m storemodel.Tree) {
 	for _, path := range allPaths {
 		n, err := s.Get(context.Background(), base+path)
 		names, childrenErr := s.Children(context.Background(), base+path)
@@ -162,6 +104,6 @@ func compare(t *rapid.T, s *local.Store, base string, m model) {
 		require.Equal(t, want.Version, n.Version, path)
 		require.Equal(t, want.Session, n.Session, path)
 		require.True(t, bytes.Equal(want.Data, n.Data), path)
-		require.True(t, slices.Equal(m.children(path), names), path)
+		require.True(t, slices.Equal(m.Children(path), names), path)
 	}
 }
