@@ -16,6 +16,9 @@ type AppendOptions struct {
 	// TimestampType LogAppendTime replaces the records' timestamps by the
 	// append time.
 	TimestampType record.TimestampType
+	// Generation is that of the Promise under which a replica leads; its epoch
+	// is stamped. 0 for a standalone log, which stamps Options.LeaderEpoch.
+	Generation uint64
 }
 
 // Append assigns the next offsets to a batch that the caller has validated,
@@ -28,13 +31,15 @@ type AppendOptions struct {
 //
 // An error means that nothing was appended: kv.ErrDiskFull, ErrDeleted,
 // *SequenceError, ErrProducerFenced, ErrTruncating, ErrOffsetsExhausted,
-// ErrStaleEpoch, or what the first touch of a log met when it read its rows.
+// ErrStaleEpoch, ErrStaleGeneration, ErrVoid, or what the first touch of a log met
+// when it read its rows. A replica's append may be dropped later, by a newer
+// generation: the receipt says so.
 func (l *Log) Append(b record.Batch, o AppendOptions) (Receipt, error) {
 	if err := l.logs.store.Writable(); err != nil {
 		return Receipt{}, err
 	}
 	l.logs.sawNow(o.Now)
-	need := loadedTail | loadedIndex
+	need := loadedTail | loadedIndex | loadedEpochs
 	if b.ProducerID() >= 0 {
 		need |= loadedProducers
 	}
@@ -55,7 +60,7 @@ func (l *Log) Append(b record.Batch, o AppendOptions) (Receipt, error) {
 
 // appendLocked is Append with mu held and everything loaded.
 func (l *Log) appendLocked(b record.Batch, o AppendOptions) (Receipt, []*chunk, error) {
-	if err := l.appendable(b); err != nil {
+	if err := l.appendable(b, o.Generation); err != nil {
 		return Receipt{}, nil, err
 	}
 	if b.ProducerID() >= 0 {
@@ -71,39 +76,111 @@ func (l *Log) appendLocked(b record.Batch, o AppendOptions) (Receipt, []*chunk, 
 	p := l.logs.arena.take(l, len(b))
 	mem := record.Batch(p.mem)
 	copy(mem, b)
-	mem.Stamp(l.next, l.logs.opts.LeaderEpoch)
+	mem.Stamp(l.next, l.epoch())
 	if o.TimestampType == record.LogAppendTime {
 		mem.StampAppendTime(now)
 	}
-	it := &appendItem{log: l, generation: l.generation, batch: mem, last: mem.LastOffset(), epoch: -1}
+	it := l.newItem(mem, now)
+	hasRow := l.indexer.add(mem, now, &l.logs.opts)
+	r := l.push(it, p.chunk, now, hasRow)
+	l.check()
+	return r, p.evicted, nil
+}
+
+// epoch is what Append stamps. Called with mu held.
+func (l *Log) epoch() int32 {
+	if l.replica {
+		return l.promised
+	}
+	return l.logs.opts.LeaderEpoch
+}
+
+// newItem makes the item of a stamped batch, with the rows that go with it but for
+// the time row. Called with mu held.
+func (l *Log) newItem(mem record.Batch, now int64) *appendItem {
+	it := &appendItem{log: l, generation: l.generation, replica: l.replica, batch: mem, last: mem.LastOffset()}
 	l.addRows(it, now)
-	if p.chunk != nil {
-		l.recent.add(recentEntry{last: it.last, seq: p.chunk.seq, mem: mem})
+	return it
+}
+
+// push queues a batch whose rows are complete: hasRow says that the index's newest
+// time row is its. Called with mu held.
+func (l *Log) push(it *appendItem, c *chunk, now int64, hasRow bool) Receipt {
+	gap := int64(-1)
+	if hasRow {
+		it.timeRow = l.row.append(make([]byte, 0, 48))
+		gap = l.row.gap
+	}
+	if c != nil {
+		l.recent.add(recentEntry{last: it.last, seq: c.seq, mem: it.batch, appended: now, gap: gap})
 	}
 	r := Receipt{Base: l.next, Last: it.last, AppendTime: now}
 	l.next = it.last + 1
 	l.last = l.logs.store.Enqueue(it)
 	r.commit = l.last
-	l.check()
-	return r, p.evicted, nil
+	if it.replica {
+		r.item = it
+	}
+	return r
 }
 
 // appendable is nil or why nothing can be appended now. Called with mu held.
-func (l *Log) appendable(b record.Batch) error {
+func (l *Log) appendable(b record.Batch, generation uint64) error {
+	if err := l.writable(); err != nil {
+		return err
+	}
+	if (l.replica || generation != 0) && (!l.leading || generation != l.generation) {
+		return l.stale(generation)
+	}
+	if l.next > math.MaxInt64-1-int64(b.LastOffsetDelta()) {
+		return fmt.Errorf("%w: topic id %d partition %d ends at %d",
+			ErrOffsetsExhausted, l.part.Topic, l.part.Index, l.next)
+	}
+	if n := len(l.epochs); n > 0 && l.epochs[n-1].Epoch > l.epoch() {
+		return fmt.Errorf("%w: %d, ours is %d", ErrStaleEpoch, l.epochs[n-1].Epoch, l.epoch())
+	}
+	return nil
+}
+
+// writable is nil or why no role can append now. Called with mu held.
+func (l *Log) writable() error {
 	if err := l.usable(); err != nil {
 		return err
 	}
 	if l.state == stateTruncating {
 		return ErrTruncating
 	}
-	if l.next > math.MaxInt64-1-int64(b.LastOffsetDelta()) {
-		return fmt.Errorf("%w: topic id %d partition %d ends at %d",
-			ErrOffsetsExhausted, l.part.Topic, l.part.Index, l.next)
-	}
-	if n := len(l.epochs); n > 0 && l.epochs[n-1].epoch > l.logs.opts.LeaderEpoch {
-		return fmt.Errorf("%w: %d, ours is %d", ErrStaleEpoch, l.epochs[n-1].epoch, l.logs.opts.LeaderEpoch)
+	if l.void {
+		return fmt.Errorf("%w: topic id %d partition %d", ErrVoid, l.part.Topic, l.part.Index)
 	}
 	return nil
+}
+
+// Duplicate says what Append would find: the receipt of the first append, and true,
+// for one of the producer's last five batches; an error where Append would refuse it
+// for its sequence or epoch. It changes nothing.
+func (l *Log) Duplicate(b record.Batch) (Receipt, bool, error) {
+	if b.ProducerID() < 0 {
+		return Receipt{}, false, nil
+	}
+	for {
+		l.mu.Lock()
+		if l.producers != nil || l.state == stateDeleted {
+			defer l.mu.Unlock()
+			if err := l.usable(); err != nil {
+				return Receipt{}, false, err
+			}
+			original, err := l.producers.check(b)
+			if err != nil || original == nil {
+				return Receipt{}, false, err
+			}
+			return l.duplicate(original), true, nil
+		}
+		l.mu.Unlock()
+		if err := l.load(loadedProducers); err != nil {
+			return Receipt{}, false, err
+		}
+	}
 }
 
 // duplicate answers a batch that was appended before. Called with mu held.
@@ -117,8 +194,8 @@ func (l *Log) duplicate(original *sequenced) Receipt {
 	return r
 }
 
-// addRows adds to it the rows that go with its batch, and accounts for them.
-// Called with mu held.
+// addRows adds to it the rows that go with its batch, but for the time row, and
+// accounts for them. Called with mu held.
 func (l *Log) addRows(it *appendItem, now int64) {
 	if l.start == l.next {
 		l.oldest = now
@@ -128,27 +205,21 @@ func (l *Log) addRows(it *appendItem, now int64) {
 	}
 	it.meta = it.meta || !l.hasMeta
 	l.hasMeta = true
-	epoch := l.logs.opts.LeaderEpoch
-	if n := len(l.epochs); n == 0 || l.epochs[n-1].epoch < epoch {
-		l.epochs = append(l.epochs, epochStart{epoch: epoch, start: l.next})
-		it.epoch, it.epochStart = epoch, l.next
-	}
+	l.epochs, it.epochs = noteEpoch(l.epochs, it.batch.LeaderEpoch(), l.next)
 	if it.batch.ProducerID() >= 0 {
 		l.producers.add(it, now)
-	}
-	if l.indexer.add(it.batch, now, &l.logs.opts) {
-		it.timeRow = l.row.append(make([]byte, 0, 48))
 	}
 }
 
 // appendItem is one batch and the rows that go with it. Nothing of it changes
-// once it is enqueued.
+// once it is enqueued, but for dropped.
 type appendItem struct {
 	log        *Log
-	generation uint32
-	meta       bool  // put the 'm' row
-	epoch      int32 // put its 'e' row; -1: none
-	epochStart int64
+	generation uint64
+	replica    bool // a newer generation drops it
+	meta       bool // put the 'm' row
+	dropped    bool // written by Rows, read once the commit is done
+	epochs     *epochChange
 
 	batch       record.Batch // in the arena
 	last        int64        // its last offset
@@ -160,15 +231,17 @@ type appendItem struct {
 // Rows implements kv.Item.
 func (it *appendItem) Rows(w *kv.Rows) {
 	p := it.log.part
+	if it.replica && !it.admit() {
+		it.dropped = true
+		return
+	}
 	if it.meta {
 		it.log.mu.Lock()
-		m := it.log.meta()
+		m := it.log.putMeta(it.log.resets)
 		it.log.mu.Unlock()
 		w.PutMeta(p, m.append(make([]byte, 0, metaSize)))
 	}
-	if it.epoch >= 0 {
-		w.PutEpoch(p, it.epoch, it.epochStart)
-	}
+	it.epochs.rows(w, p)
 	w.PutBatch(p, it.last, it.batch)
 	if it.timeRow != nil {
 		w.PutTime(p, it.last, it.timeRow)
@@ -181,10 +254,27 @@ func (it *appendItem) Rows(w *kv.Rows) {
 	}
 }
 
+// admit says whether the log's generation is still the item's. From then on none
+// can drop it any more: it may be shipped.
+func (it *appendItem) admit() bool {
+	l := it.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if it.generation != l.generation {
+		return false
+	}
+	l.applied = it.last + 1
+	if it.epochs != nil {
+		l.appliedEpochs, _ = noteEpoch(l.appliedEpochs, it.epochs.epoch, it.epochs.start)
+	}
+	l.publish()
+	return true
+}
+
 // Size implements kv.Item. It counts keys too.
 func (it *appendItem) Size() int {
 	const row = 64
-	return len(it.batch) + len(it.timeRow) + len(it.producerRow) + metaSize + 5*row
+	return len(it.batch) + len(it.timeRow) + len(it.producerRow) + metaSize + 5*row + it.epochs.size()
 }
 
 // Durable implements kv.Item: it publishes the durable end.
@@ -197,5 +287,9 @@ func (it *appendItem) Durable() {
 	}
 	l.end = it.last + 1
 	l.check()
+	if it.replica {
+		l.publish() // its readers wait for the high watermark
+		return
+	}
 	l.wakeAll()
 }

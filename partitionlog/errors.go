@@ -30,6 +30,19 @@ var (
 	// ErrStaleEpoch says that the log holds records of a newer leader epoch
 	// than the one that would append. Nothing was appended.
 	ErrStaleEpoch = errors.New("partitionlog: the log has records of a newer leader epoch")
+	// ErrStaleGeneration says that the log has been given to another role since
+	// the one that would append, or change it. Of a receipt: the append was
+	// dropped, and will never appear. A log of a replica refuses what carries no
+	// generation.
+	ErrStaleGeneration = errors.New("partitionlog: the log has a newer generation")
+	// ErrDiscontinuous says that a shipped batch does not continue the log.
+	// Nothing was appended.
+	ErrDiscontinuous = errors.New("partitionlog: the batch does not continue the log")
+	// ErrVoid says that the log was marked as damaged. Nothing was appended.
+	ErrVoid = errors.New("partitionlog: the log is damaged and waits to be rebuilt")
+	// ErrBadReset says that offsets, epochs or producer rows of a Reset contradict
+	// each other or are malformed. Nothing was changed.
+	ErrBadReset = errors.New("partitionlog: not a state that a log can begin with")
 
 	// errGap says that a batch is missing between two others.
 	errGap = errors.New("a batch is missing")

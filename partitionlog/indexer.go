@@ -33,15 +33,37 @@ func indexerAt(row timeRow) indexer {
 // add takes the next batch, whose offsets are stamped, and says whether it has a
 // time row: it is x.row then. Append times must not descend.
 func (x *indexer) add(b record.Batch, now int64, o *Options) (hasRow bool) {
+	hasRow = x.due(int64(len(b)), now, o)
+	x.put(b, now, x.gap(now), hasRow)
+	return hasRow
+}
+
+// addShipped is add for a batch that a leader has appended: the row stands where it
+// does there, with the same gap, and where this log needs one by its bytes.
+func (x *indexer) addShipped(s *Shipped, now int64, o *Options) (hasRow bool) {
+	hasRow = s.Gap >= 0 || x.due(int64(len(s.Batch)), x.row.appended, o)
+	gap := s.Gap
+	if gap < 0 {
+		gap = x.gap(now)
+	}
+	x.put(s.Batch, now, gap, hasRow)
+	return hasRow
+}
+
+// gap is how much later than the batch before it, at least, a batch of now was
+// appended.
+func (x *indexer) gap(now int64) int64 {
+	if !x.row.exists() {
+		return 0
+	}
+	return now - min(now, x.appendedBound)
+}
+
+func (x *indexer) put(b record.Batch, now, gap int64, hasRow bool) {
 	size := int64(len(b))
 	x.max = max(x.max, b.MaxTimestamp())
 	x.segmentMax = max(x.segmentMax, b.MaxTimestamp())
-	hasRow = x.due(size, now, o)
 	if hasRow {
-		gap := int64(0)
-		if x.row.exists() {
-			gap = now - min(now, x.appendedBound)
-		}
 		x.row = timeRow{
 			last: b.LastOffset(), base: b.BaseOffset(), prev: x.row.last,
 			max: x.max, segmentMax: x.segmentMax,
@@ -52,7 +74,6 @@ func (x *indexer) add(b record.Batch, now int64, o *Options) (hasRow bool) {
 	}
 	x.bytes += size
 	x.appended, x.appendedBound = now, now
-	return hasRow
 }
 
 func (x *indexer) due(size, now int64, o *Options) bool {

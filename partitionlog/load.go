@@ -1,14 +1,14 @@
 package partitionlog
 
 import (
-	"cmp"
-	"slices"
+	"math"
 
 	"github.com/skidway/skidway/record"
 )
 
 // load reads what is still missing of parts. Nothing is appended meanwhile,
-// since appends need what is missing.
+// since appends need what is missing; that of a replica's log that is in flight is
+// waited for.
 func (l *Log) load(parts loadedParts) error {
 	l.slow.Lock()
 	defer l.slow.Unlock()
@@ -24,8 +24,18 @@ func (l *Log) loadSlow(parts loadedParts) error {
 	if err != nil {
 		return err
 	}
+	if missing != 0 {
+		if err := l.landed(); err != nil {
+			return err
+		}
+	}
+	if missing&loadedEpochs != 0 {
+		if err := l.loadEpochs(); err != nil {
+			return err
+		}
+	}
 	if missing&(loadedTail|loadedIndex) != 0 {
-		if err := l.loadTail(missing); err != nil {
+		if err := l.loadTail(missing & (loadedTail | loadedIndex)); err != nil {
 			return err
 		}
 	}
@@ -35,25 +45,61 @@ func (l *Log) loadSlow(parts loadedParts) error {
 	return nil
 }
 
-// loadTail reads the batches behind the last time row, of which there are
-// TimeRowBytes at most, and the leader epochs. Called with slow held.
-func (l *Log) loadTail(parts loadedParts) error {
+// landed waits until all that a replica's log has queued is in the store, so that
+// it can be read there: a generation may have dropped appends, and with them what
+// was known in memory. Called with slow held.
+func (l *Log) landed() error {
 	l.mu.Lock()
-	row, settled, bytes, next := l.row, l.settled, l.startBytes, l.next
+	inFlight := l.last
+	if !l.replica {
+		inFlight = nil
+	}
 	l.mu.Unlock()
-	var epochs []epochStart
+	if inFlight == nil {
+		return nil
+	}
+	<-inFlight.Done()
+	return inFlight.Err()
+}
+
+// loadEpochs reads the leader epochs. Called with slow held.
+func (l *Log) loadEpochs() error {
+	var epochs []EpochStart
 	err := l.logs.store.Epochs(l.part, func(epoch int32, start int64) bool {
-		epochs = append(epochs, epochStart{epoch: epoch, start: start})
+		epochs = append(epochs, EpochStart{Epoch: epoch, Start: start})
 		return true
 	})
 	if err != nil {
-		return readError(l.part, settled, err)
+		return readError(l.part, 0, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded&loadedEpochs == 0 {
+		l.epochs, l.appliedEpochs = epochs, epochs
+		l.loaded |= loadedEpochs
+	}
+	return l.usable()
+}
+
+// loadTail reads the batches behind the last time row, of which there are
+// TimeRowBytes at most. Called with slow held.
+func (l *Log) loadTail(parts loadedParts) error {
+	l.mu.Lock()
+	row, settled, bytes, next := l.row, l.settled, l.startBytes, l.next
+	hasRow := l.loaded&loadedRow != 0
+	l.mu.Unlock()
+	if !hasRow {
+		newest, err := l.rowBefore(math.MaxInt64)
+		if err != nil {
+			return err
+		}
+		row = newest
 	}
 	now := l.logs.now.Load()
 	t := newRecoverTail(row, now)
 	t.bytes = max(t.bytes, bytes)
 	if from := max(row.last+1, settled); from < next {
-		err = l.scan(from, next, func(b record.Batch) bool {
+		err := l.scan(from, next, func(b record.Batch) bool {
 			t.add(b, &l.logs.opts)
 			return true
 		})
@@ -62,23 +108,22 @@ func (l *Log) loadTail(parts loadedParts) error {
 		}
 	}
 	x, whole := t.finish(row, now)
-	parts |= loadedTail
+	parts |= loadedRow | loadedTail
 	if whole {
 		parts |= loadedIndex
 	}
-	return l.adoptTail(x, parts&^loadedProducers, epochs, t.made)
+	return l.adoptTail(x, parts, t.made)
 }
 
 // adoptTail makes what loadTail has found the log's, and writes the time rows
 // that were missing.
-func (l *Log) adoptTail(x indexer, parts loadedParts, epochs []epochStart, made []timeRow) error {
+func (l *Log) adoptTail(x indexer, parts loadedParts, made []timeRow) error {
 	l.mu.Lock()
 	if err := l.usable(); err != nil {
 		l.mu.Unlock()
 		return err
 	}
 	l.adopt(x)
-	l.epochs = epochs
 	l.loaded |= parts
 	if len(made) > 0 {
 		l.last = l.logs.store.Enqueue(&mendItem{log: l, generation: l.generation, rows: made})
@@ -110,9 +155,7 @@ func (l *Log) loadProducers() error {
 		return err
 	}
 	found = append(found, rebuilt...)
-	slices.SortFunc(found, func(a, b *producer) int {
-		return cmp.Compare(a.newest().lastOffset(), b.newest().lastOffset())
-	})
+	sortProducers(found)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {

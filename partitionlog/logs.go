@@ -32,8 +32,9 @@ type Logs struct {
 	// dropped are topics that were deleted in this process' life: no log of
 	// theirs opens again.
 	dropped map[uint64]struct{}
-	// dirty are the logs whose start is ahead of the durable one.
-	dirty []*Log
+	// dirty are the logs whose start is ahead of the durable one, hinted those
+	// whose high watermark is.
+	dirty, hinted []*Log
 	// writers are the logs that hold producers.
 	writers map[*Log]struct{}
 	swept   int64 // now at the last sweep of writers
@@ -136,28 +137,20 @@ func (ls *Logs) isDropped(topic uint64) bool {
 // last time row.
 func (ls *Logs) open(p kv.Partition) (*Log, error) {
 	l := &Log{logs: ls, part: p, indexer: newIndexer()}
+	m := metaRow{promised: NoEpoch}
 	var bad error
-	ok, err := ls.store.Meta(p, func(v []byte) {
-		var m metaRow
-		if m, bad = decodeMeta(v); bad == nil {
-			l.start, l.startBytes, l.oldest = m.start, m.startBytes, m.oldest
-		}
-	})
+	ok, err := ls.store.Meta(p, func(v []byte) { m, bad = decodeMeta(v) })
 	if err := errors.Join(err, bad); err != nil {
 		return nil, readError(p, 0, err)
 	}
-	l.hasMeta = ok
 	last, hasBatch, err := ls.store.LastBatch(p)
 	if err != nil {
-		return nil, readError(p, l.start, err)
+		return nil, readError(p, m.start, err)
 	}
-	l.next = l.start
-	if hasBatch {
-		l.next = max(l.start, last+1)
-	}
-	l.end = l.next
+	l.hasMeta = ok
+	l.adoptMeta(m, last, hasBatch)
 	if !hasBatch && !ok { // never written: nothing is left to be read
-		l.loaded = loadedTail | loadedIndex
+		l.loaded = loadedRow | loadedEpochs | loadedData | loadedTail | loadedIndex
 		return l, nil
 	}
 	if hasBatch && l.oldest == 0 {
@@ -168,13 +161,38 @@ func (ls *Logs) open(p kv.Partition) (*Log, error) {
 			return nil, err
 		}
 	}
-	l.savedStart, l.settled, l.settledOldest = l.start, l.start, l.oldest
+	l.savedStart, l.settled, l.settledOldest, l.settledData = l.start, l.start, l.oldest, l.dataStart
 	row, err := l.rowBefore(math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
 	l.adopt(indexerAt(row))
+	l.loaded = loadedRow
 	return l, nil
+}
+
+// adoptMeta takes over what the state row says. The end is behind the last batch;
+// without one it is the data start, which a log that is not a replica's has at its
+// start.
+func (l *Log) adoptMeta(m metaRow, last int64, hasBatch bool) {
+	l.stored = m
+	l.startBytes, l.oldest = m.startBytes, m.oldest
+	l.replica, l.promised, l.void = m.replica, m.promised, m.void
+	l.start, l.dataStart = m.start, m.dataStart
+	switch {
+	case hasBatch:
+		l.next = last + 1
+	case m.replica:
+		l.next = m.dataStart
+	}
+	if !m.replica {
+		l.next = max(l.next, l.start)
+	} else if l.start > l.next {
+		l.start, l.goal = l.next, l.start
+	}
+	l.dataStart = min(l.dataStart, l.start)
+	l.end, l.applied = l.next, l.next
+	l.hw = min(max(m.hw, l.start), l.end)
 }
 
 // rebuildStart makes the log start anew where the state row is missing: all
@@ -191,6 +209,7 @@ func (l *Log) rebuildStart() error {
 		return readError(l.part, 0, err)
 	}
 	l.start = max(l.start, 0)
+	l.dataStart = l.start
 	return nil
 }
 

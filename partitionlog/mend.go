@@ -68,7 +68,7 @@ func (l *Log) rebuilt(made []timeRow) {
 // mendItem puts time rows.
 type mendItem struct {
 	log        *Log
-	generation uint32
+	generation uint64
 	rows       []timeRow
 }
 

@@ -13,13 +13,14 @@ type ReadResult struct {
 	// Data is dst with whole batches appended; the first one may begin below
 	// the offset that was asked for.
 	Data []byte
-	// Start and End are the log start and the durable end at that time.
+	// Start and End are the bounds at that time: End is the durable end, or, in a
+	// replica's log, the high watermark.
 	Start, End int64
 }
 
 // Read appends to dst the batches from the one that holds offset on, up to
 // maxBytes, but at least one where there is one (KIP-74), and none beyond the
-// durable end. At the end it gives no data.
+// durable end, or the high watermark of a replica's log. At the end it gives no data.
 //
 // An offset outside of the bounds is an *OffsetRangeError, damage ErrCorrupt:
 // what lies before the damage is given first, and nothing damaged ever.
@@ -39,9 +40,9 @@ func (l *Log) readOnce(dst []byte, offset int64, maxBytes int) (r ReadResult, do
 		l.mu.Unlock()
 		return ReadResult{}, true, err
 	}
-	r = ReadResult{Data: dst, Start: l.start, End: l.end}
+	r = ReadResult{Data: dst, Start: l.start, End: l.readEnd()}
 	generation := l.generation
-	if offset == l.end {
+	if offset == r.End {
 		l.mu.Unlock()
 		return r, true, nil
 	}
@@ -50,7 +51,7 @@ func (l *Log) readOnce(dst []byte, offset int64, maxBytes int) (r ReadResult, do
 		return ReadResult{}, true, err
 	}
 	var few [16]record.Batch
-	batches, size := fit(few[:0], l.recent.find(offset), l.end, maxBytes)
+	batches, size := fit(few[:0], l.recent.find(offset), r.End, maxBytes)
 	l.mu.Unlock()
 	if len(batches) > 0 {
 		r.Data = slices.Grow(r.Data, size)
@@ -148,7 +149,8 @@ func (l *Log) readStore(dst []byte, offset, end int64, maxBytes int) ([]byte, er
 
 // scan yields the stored batches from the one that holds from on, up to to, each
 // checked: whole, where its key says, adjoining the one before, its checksum
-// right. The first fault ends it. A batch is good only within the call. What was
+// right. The first fault ends it. So does a batch that holds to and what lies below:
+// a high watermark may lie in one. A batch is good only within the call. What was
 // appended but not applied yet is not seen, so to must not be beyond the durable
 // end.
 func (l *Log) scan(from, to int64, yield func(record.Batch) bool) error {
@@ -156,6 +158,7 @@ func (l *Log) scan(from, to int64, yield func(record.Batch) bool) error {
 	var bad error
 	err := l.logs.store.Batches(l.part, from, func(last int64, v []byte) bool {
 		if last >= to {
+			ended = at < to && straddles(v, at)
 			return false
 		}
 		var b record.Batch
@@ -176,6 +179,12 @@ func (l *Log) scan(from, to int64, yield func(record.Batch) bool) error {
 		return corrupt(l.part, at, errGap)
 	}
 	return nil
+}
+
+// straddles says whether the stored batch holds at.
+func straddles(v []byte, at int64) bool {
+	b, _, err := record.Split(v)
+	return err == nil && b.BaseOffset() <= at
 }
 
 // checkStored checks a stored value: its key's last offset is last, and it has

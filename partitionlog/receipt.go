@@ -13,6 +13,7 @@ type Receipt struct {
 	Duplicate bool
 
 	commit *kv.Commit    // nil: done is closed
+	item   *appendItem   // of a replica's append; else nil
 	done   chan struct{} // closed; used where there is no commit
 }
 
@@ -26,10 +27,17 @@ func (r Receipt) Done() <-chan struct{} {
 }
 
 // Err is nil when the change is durable, as the store's fsync policy defines
-// it; otherwise the outcome is unknown. Only to be called after Done is closed.
+// it; ErrStaleGeneration when a newer generation has dropped it, so that it will
+// never appear; otherwise the outcome is unknown. Only to be called after Done is
+// closed. A replica's duplicate does not tell whether the first append was dropped:
+// the high watermark does.
 func (r Receipt) Err() error {
-	if r.commit != nil {
-		return r.commit.Err()
+	if r.commit == nil {
+		return nil
 	}
-	return nil
+	err := r.commit.Err()
+	if err == nil && r.item != nil && r.item.dropped {
+		return ErrStaleGeneration
+	}
+	return err
 }

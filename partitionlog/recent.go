@@ -116,9 +116,11 @@ type recentIndex struct {
 }
 
 type recentEntry struct {
-	last int64 // last offset
-	seq  uint64
-	mem  record.Batch
+	last     int64 // last offset
+	seq      uint64
+	mem      record.Batch
+	appended int64 // append time
+	gap      int64 // of the time row that stands here; -1: none
 }
 
 func (x *recentIndex) live() []recentEntry { return x.entries[x.head:] }

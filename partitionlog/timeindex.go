@@ -18,7 +18,7 @@ type OffsetTime struct {
 // need not agree.
 func (l *Log) OffsetForTime(ms int64) (off OffsetTime, found bool, err error) {
 	l.mu.Lock()
-	start, end := l.start, l.end
+	start, end := l.start, l.readEnd()
 	err = l.usable()
 	if start == end || l.loaded&loadedTail != 0 && l.max < ms {
 		end = start
@@ -47,7 +47,7 @@ func (l *Log) OffsetForTime(ms int64) (off OffsetTime, found bool, err error) {
 // yet. An offset below the log's start stands for the start. It costs one look-up and reads one batch.
 func (l *Log) TimestampAt(offset int64) (off OffsetTime, found bool, err error) {
 	l.mu.Lock()
-	start, end := l.start, l.end
+	start, end := l.start, l.readEnd()
 	err = l.usable()
 	l.mu.Unlock()
 	offset = max(offset, start)
@@ -68,7 +68,7 @@ func (l *Log) TimestampAt(offset int64) (off OffsetTime, found bool, err error) 
 func (l *Log) cutSince(start, end int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.start > start || l.end < end
+	return l.start > start || l.readEnd() < end
 }
 
 // timeSearch looks for the first record of start..end-1 with a timestamp of ms
@@ -171,7 +171,7 @@ type cut struct {
 // nothing where Stats.OldestAppend tells that nothing is older.
 func (l *Log) StartForAge(appendedBefore int64) (offset int64, err error) {
 	l.mu.Lock()
-	start, end, oldest := l.start, l.end, l.oldest
+	start, end, oldest := l.start, l.readEnd(), l.oldest
 	err = l.usable()
 	l.mu.Unlock()
 	if err != nil || start == end || oldest >= appendedBefore {
@@ -194,7 +194,7 @@ func (l *Log) StartForAge(appendedBefore int64) (offset int64, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !b.at.exists() && l.next == end && l.end == end && l.appendedBound < appendedBefore {
+	if !b.at.exists() && l.next == end && l.readEnd() == end && l.appendedBound < appendedBefore {
 		c = cut{offset: end}
 	}
 	return l.found(c), nil
@@ -207,8 +207,8 @@ func (l *Log) found(c cut) int64 {
 		l.oldest = max(l.oldest, c.oldest)
 		return l.start
 	}
-	if c.offset > l.end {
-		return l.end
+	if end := l.readEnd(); c.offset > end {
+		return end
 	}
 	l.cut = c
 	return c.offset
@@ -216,13 +216,13 @@ func (l *Log) found(c cut) int64 {
 
 // StartForBytes gives the first offset from which on keep bytes of batches are
 // left, or less by a batch: what lies before may go. Offsets that are not
-// durable yet count as kept, and never more than the durable end is given.
+// durable yet count as kept, and never more than where readers stop is given.
 func (l *Log) StartForBytes(keep int64) (offset int64, err error) {
 	if err := l.load(loadedTail); err != nil {
 		return 0, err
 	}
 	l.mu.Lock()
-	start, end := l.start, l.end
+	start, end := l.start, l.readEnd()
 	at, bytes := l.settled, l.startBytes
 	target := l.bytes - max(keep, 0)
 	err = l.usable()
@@ -245,7 +245,7 @@ func (l *Log) StartForBytes(keep int64) (offset int64, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.start > start || l.end < end {
+	if l.start > start || l.readEnd() < end {
 		return l.start, l.usable() // cut meanwhile: the next look starts from there
 	}
 	if err != nil {

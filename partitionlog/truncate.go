@@ -13,7 +13,8 @@ import (
 //
 // Appends are refused with ErrTruncating while it runs: it waits for those in
 // flight and reads the store. An offset at or beyond the end is done already,
-// one below the start is an *OffsetRangeError.
+// one below the start is an *OffsetRangeError. A replica's log refuses it with
+// ErrStaleGeneration: see Truncate.
 func (l *Log) TruncateSuffix(offset int64) (Receipt, error) {
 	l.slow.Lock()
 	defer l.slow.Unlock()
@@ -21,21 +22,12 @@ func (l *Log) TruncateSuffix(offset int64) (Receipt, error) {
 		return Receipt{}, err
 	}
 	l.mu.Lock()
-	if err := l.usable(); err != nil {
+	if err := l.truncatable(offset); err != nil || offset >= l.next {
 		l.mu.Unlock()
-		return Receipt{}, err
-	}
-	if offset >= l.next {
-		l.mu.Unlock()
-		return Receipt{done: l.logs.closed}, nil
-	}
-	if offset < l.start {
-		err := &OffsetRangeError{Offset: offset, Start: l.start, End: l.end}
-		l.mu.Unlock()
-		return Receipt{}, err
+		return Receipt{done: l.logs.closed}, err
 	}
 	l.state = stateTruncating
-	inFlight, known := l.last, settled{offset: l.settled, bytes: l.startBytes}
+	inFlight, known := l.last, l.known()
 	l.mu.Unlock()
 
 	t, err := l.planTruncation(inFlight, known, offset)
@@ -49,12 +41,33 @@ func (l *Log) TruncateSuffix(offset int64) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	return l.truncate(t), nil
+	l.generation++
+	it := l.cutEnd(t, offset)
+	l.last = l.logs.store.Enqueue(it)
+	l.check()
+	l.wakeAll()
+	return Receipt{Base: it.end, Last: it.end, commit: l.last}, nil
+}
+
+// truncatable is nil or why a standalone log cannot be cut at offset. Called with mu
+// held.
+func (l *Log) truncatable(offset int64) error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if l.replica {
+		return l.stale(0)
+	}
+	if offset < l.start {
+		return &OffsetRangeError{Offset: offset, Start: l.start, End: l.end}
+	}
+	return nil
 }
 
 // truncation is what is left of a log whose end is cut.
 type truncation struct {
 	end     int64
+	empty   bool // no batch is left
 	indexer indexer
 	made    []timeRow // time rows that were missing
 	// producers are those whose batches are cut: what is left of them. An
@@ -86,6 +99,10 @@ func (l *Log) planTruncation(inFlight *kv.Commit, known settled, offset int64) (
 	if err != nil {
 		return nil, corrupt(l.part, offset, err)
 	}
+	t.empty = true
+	if _, err := l.logs.store.FirstBatch(l.part, func(last int64, _ []byte) { t.empty = last >= t.end }); err != nil {
+		return nil, readError(l.part, t.end, err)
+	}
 	row, err := l.rowBefore(t.end)
 	if err != nil {
 		return nil, err
@@ -108,19 +125,24 @@ func (l *Log) planTruncation(inFlight *kv.Commit, known settled, offset int64) (
 	return t, err
 }
 
-// truncate cuts the log. Called with mu held.
-func (l *Log) truncate(t *truncation) Receipt {
+// cutEnd cuts the log in memory and makes the item that does it in the store. to is
+// what was asked for. Called with mu held.
+func (l *Log) cutEnd(t *truncation, to int64) *truncateItem {
 	end := max(t.end, l.start) // the start may have moved
-	it := &truncateItem{log: l, end: end, rows: t.made, producers: t.producers}
-	for n := len(l.epochs); n > 0 && l.epochs[n-1].start >= end; n-- {
-		it.epochs = append(it.epochs, l.epochs[n-1].epoch)
-		l.epochs = l.epochs[:n-1]
+	it := &truncateItem{log: l, end: end, resets: l.resets, rows: t.made, producers: t.producers}
+	left := epochsBelow(l.epochs, end)
+	if end > to {
+		left = nil // what was below end is not what a leader has there
 	}
-	l.generation++
-	l.next, l.end = end, end
+	for _, e := range l.epochs[len(left):] {
+		it.epochs = append(it.epochs, e.Epoch)
+	}
+	l.epochs, l.appliedEpochs = left, left
+	l.next, l.end, l.applied, l.hw = end, end, end, min(l.hw, end)
 	l.adopt(t.indexer)
-	if end > t.end { // the batch that holds the start went: nothing is left, and the end is the start
+	if end > t.end || t.empty { // nothing is left, and the end is the start
 		l.settled, l.startBytes, l.settledOldest = end, l.bytes, 0
+		l.dataStart, l.settledData, l.goal = end, end, 0
 		it.start = end
 	}
 	l.cut = cut{}
@@ -133,16 +155,15 @@ func (l *Log) truncate(t *truncation) Receipt {
 			known.producerState = p.producerState
 		}
 	}
-	l.last = l.logs.store.Enqueue(it)
-	l.check()
-	l.wakeAll()
-	return Receipt{Base: end, Last: end, commit: l.last}
+	return it
 }
 
 // truncateItem deletes the end of a log.
 type truncateItem struct {
 	log       *Log
 	end       int64
+	resets    uint32
+	turn      *turn // of a replica's log
 	start     int64 // the log start that is to be persisted; 0: none
 	epochs    []int32
 	rows      []timeRow
@@ -151,14 +172,16 @@ type truncateItem struct {
 
 // Rows implements kv.Item.
 func (it *truncateItem) Rows(w *kv.Rows) {
+	it.log.mu.Lock()
+	defer it.log.mu.Unlock()
+	if it.resets != it.log.resets { // what it leaves goes too
+		return
+	}
 	p := it.log.part
 	w.DeleteFrom(p, it.end)
-	if it.start > 0 {
-		it.log.mu.Lock()
-		m := it.log.meta()
-		it.log.mu.Unlock()
-		w.DeleteBefore(p, it.start)
-		w.PutMeta(p, m.append(make([]byte, 0, metaSize)))
+	w.DeleteBefore(p, it.start)
+	if it.start > 0 || it.turn != nil {
+		w.PutMeta(p, it.log.putMeta(it.resets).append(make([]byte, 0, metaSize)))
 	}
 	for _, epoch := range it.epochs {
 		w.DeleteEpoch(p, epoch)
@@ -182,7 +205,13 @@ func (it *truncateItem) Size() int {
 
 // Durable implements kv.Item.
 func (it *truncateItem) Durable() {
-	it.log.mu.Lock()
-	defer it.log.mu.Unlock()
-	it.log.savedStart = max(it.log.savedStart, it.start)
+	l := it.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if it.resets == l.resets {
+		l.savedStart = max(l.savedStart, it.start)
+	}
+	if it.turn != nil {
+		it.turn.durable()
+	}
 }

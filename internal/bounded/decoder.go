@@ -172,6 +172,28 @@ func (d *Decoder) Text(most int) string {
 	return string(b)
 }
 
+// Bytes reads bytes (bin), at most that many, which are part of the decoder's data.
+func (d *Decoder) Bytes(most int) []byte {
+	c, ok := d.code()
+	if !ok {
+		return nil
+	}
+	if !msgpcode.IsBin(c) {
+		d.Fail(fmt.Errorf("no bytes (code %#x)", c))
+		return nil
+	}
+	n := d.count(d.dec.DecodeBytesLen, 1, most)
+	if d.err != nil {
+		return nil
+	}
+	begin := d.at()
+	if _, err := d.r.Seek(int64(n), io.SeekCurrent); err != nil {
+		d.Fail(err)
+		return nil
+	}
+	return d.data[begin : begin+n : begin+n]
+}
+
 // Raw moves past one value of any type, and returns its bytes as they came: they are part of the decoder's data. A
 // value that is cut, or nested deeper than 15 arrays or maps, is a fault.
 func (d *Decoder) Raw() []byte {

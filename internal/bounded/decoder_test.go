@@ -32,7 +32,8 @@ func nested(depth int) any {
 
 func TestReads(t *testing.T) {
 	raw := map[string]any{"later": []any{1, 2.5, nil, []byte("b")}}
-	data := encode(t, []int{1, 2}, map[string]int{"a": -7}, uint64(math.MaxUint64), "text", int64(math.MinInt64), raw)
+	data := encode(t, []int{1, 2}, map[string]int{"a": -7}, uint64(math.MaxUint64), "text", int64(math.MinInt64), raw,
+		[]byte{9, 8}, []byte{})
 	d := bounded.NewDecoder(data)
 	d.ArrayOf(2)
 	require.EqualValues(t, 1, d.Int(0, 1))
@@ -44,6 +45,8 @@ func TestReads(t *testing.T) {
 	require.Equal(t, "text", d.Text(4))
 	require.EqualValues(t, math.MinInt64, d.Int(math.MinInt64, math.MaxInt64))
 	require.Equal(t, encode(t, raw), d.Raw())
+	require.Equal(t, []byte{9, 8}, d.Bytes(2))
+	require.Empty(t, d.Bytes(0))
 	require.NoError(t, d.End())
 }
 
@@ -76,6 +79,10 @@ func TestFaults(t *testing.T) {
 		"4 Gi bytes of text":     {[]byte{0xdb, 0xff, 0xff, 0xff, 0xff}, text, "elements"},
 		"too many elements":      {encode(t, []int{1, 2}), func(d *decoder) { d.Array(1) }, "at most 1"},
 		"another count":          {encode(t, []int{1, 2}), func(d *decoder) { d.ArrayOf(3) }, "2 elements, want 3"},
+		"a text for bytes":       {encode(t, "x"), func(d *decoder) { d.Bytes(9) }, "no bytes"},
+		"bytes cut short":        {encode(t, []byte("abc"))[:4], func(d *decoder) { d.Bytes(9) }, "with 2 bytes left"},
+		"too many bytes":         {encode(t, []byte("abc")), func(d *decoder) { d.Bytes(2) }, "at most 2"},
+		"4 Gi bytes":             {[]byte{0xc6, 0xff, 0xff, 0xff, 0xff}, func(d *decoder) { d.Bytes(9) }, "elements"},
 		"raw bytes cut short":    {encode(t, []byte("abc"))[:3], raw, "unexpected EOF"},
 		"raw nested too deep":    {encode(t, nested(16)), raw, "nested too deep"},
 		"raw, 4 Gi of pairs":     {[]byte{0xdf, 0xff, 0xff, 0xff, 0xff, 0xc0}, raw, "unexpected EOF"},
@@ -94,6 +101,7 @@ func TestFaults(t *testing.T) {
 			require.Zero(t, d.Int(5, 9))
 			require.Zero(t, d.Uint())
 			require.Zero(t, d.Text(9))
+			require.Nil(t, d.Bytes(9))
 			require.Nil(t, d.Raw())
 		})
 	}
