@@ -1,5 +1,7 @@
 package replication
 
+import "fmt"
+
 // Event is something that happened to a replica. The concrete types are below.
 type Event interface{ event() }
 
@@ -65,8 +67,14 @@ type Received struct {
 	Message Message
 }
 
+// Linked says that the peer can be reached: what waits for it is asked for at once.
+type Linked struct{ Broker int32 }
+
 // Disconnected says that streams with the peer are over.
 type Disconnected struct{ Broker int32 }
+
+// Rejected says that the log did not take an Append, and holds nothing of it.
+type Rejected struct{ Generation uint64 }
 
 // Shipped says how far a Ship read the log.
 type Shipped struct {
@@ -102,7 +110,9 @@ func (Cut) event()          {}
 func (Produce) event()      {}
 func (Written) event()      {}
 func (Received) event()     {}
+func (Linked) event()       {}
 func (Disconnected) event() {}
+func (Rejected) event()     {}
 func (Shipped) event()      {}
 func (Barrier) event()      {}
 func (Trimmed) event()      {}
@@ -150,6 +160,7 @@ type Reset struct {
 	Generation          uint64
 	DataStart, LogStart int64
 	History             History
+	Producers           []Producer
 }
 
 // Send is to give a message to a peer.
@@ -240,6 +251,21 @@ const (
 	AlarmVoid                                // a replica's log is damaged
 	AlarmEpochTooHigh                        // an epoch or offset is at its limit
 )
+
+// String says it in words.
+func (r AlarmReason) String() string {
+	switch r {
+	case AlarmQuarantined:
+		return "its leader asks it to cut off what was committed"
+	case AlarmNotDurable:
+		return "a replica in sync lost what it had acknowledged"
+	case AlarmVoid:
+		return "a replica's log is damaged"
+	case AlarmEpochTooHigh:
+		return "an epoch or offset is at its limit"
+	}
+	return fmt.Sprintf("reason %d", int8(r))
+}
 
 // Result is the answer to a Produce.
 type Result int8

@@ -19,7 +19,7 @@ func (r *Replica) startFollowing() {
 	if r.void && !holds(r.state.ISR, r.opts.Self.Broker) && !holds(r.state.ELR, r.opts.Self.Broker) {
 		// Nobody counts on this log any more: it may be rebuilt from the leader.
 		r.void = false
-		r.reset(0, 0, nil)
+		r.reset(OutOfRange{})
 		return
 	}
 	if r.state.LeaderEpoch > r.promised || r.settling {
@@ -77,6 +77,17 @@ func (r *Replica) onLeader(from int32, m Message) {
 	}
 }
 
+// onRejected leaves the stream: where the log ends is to be found out, which a promise of the same epoch does. It waits
+// before that, since what is in the way (a full disk) may last.
+func (r *Replica) onRejected(ev Rejected) {
+	if r.role != Follower || ev.Generation != r.generation || r.phase != phaseStreaming {
+		return
+	}
+	r.emit(Send{r.state.Leader, Drop{r.epoch, r.follow.stream}})
+	r.settling, r.phase = true, phaseRejected
+	r.follow.retry = r.now + r.opts.RetryEvery
+}
+
 // onDiverged cuts to where both logs agree for certain, and asks again (KIP-279).
 func (r *Replica) onDiverged(m Diverged) {
 	floor, end := r.history.EndOffset(m.Floor, r.end)
@@ -92,7 +103,7 @@ func (r *Replica) onDiverged(m Diverged) {
 		return // nothing to cut: the retry asks again
 	}
 	if end < r.dataStart {
-		r.cutTo(end, func() { r.reset(end, end, nil) })
+		r.cutTo(end, func() { r.reset(OutOfRange{DataStart: end, LogStart: end}) })
 		return
 	}
 	r.cutTo(end, func() {
@@ -120,15 +131,15 @@ func (r *Replica) uncleanSince(epoch int32) bool {
 
 // onOutOfRange begins anew at the leader's data start, never with less than it held (G22).
 func (r *Replica) onOutOfRange(m OutOfRange) {
-	r.cutTo(max(m.DataStart, 0), func() { r.reset(m.DataStart, m.LogStart, m.History) })
+	r.cutTo(max(m.DataStart, 0), func() { r.reset(m) })
 }
 
-func (r *Replica) reset(dataStart, logStart int64, h History) {
+func (r *Replica) reset(to OutOfRange) {
 	r.generation++
 	r.settling = true
 	r.phase = phaseCutting
-	r.dataStart, r.logStart, r.hw = dataStart, logStart, logStart
-	r.emit(Reset{r.generation, dataStart, logStart, slices.Clone(h)})
+	r.dataStart, r.logStart, r.hw = to.DataStart, to.LogStart, to.LogStart
+	r.emit(Reset{r.generation, to.DataStart, to.LogStart, slices.Clone(to.History), to.Producers})
 }
 
 func (r *Replica) onCut(ev Cut) {

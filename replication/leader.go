@@ -88,17 +88,22 @@ func (r *Replica) stepLeader(ev Event) {
 	}
 }
 
-func (r *Replica) onProduce(p Produce) {
+// Refuses gives what a Produce would be answered with at once, nothing being appended; 0: it would be appended.
+func (r *Replica) Refuses(all bool, records int64) Result {
 	switch {
-	case r.role != Leader, r.suspect && !p.All:
-		r.emit(Reply{ID: p.ID, Result: ResultNotLeader})
-		return
-	case p.All && len(r.state.ISR) < int(r.state.MinISR) && !r.opts.Testing.IgnoreMinISR:
-		r.emit(Reply{ID: p.ID, Result: ResultNotEnoughReplicas})
-		return
-	case p.Records <= 0 || r.end > math.MaxInt64-p.Records:
-		r.emit(Alarm{AlarmEpochTooHigh, r.opts.Self.Broker})
-		r.emit(Reply{ID: p.ID, Result: ResultNotLeader})
+	case r.role != Leader, r.suspect && !all:
+		return ResultNotLeader
+	case all && len(r.state.ISR) < int(r.state.MinISR) && !r.opts.Testing.IgnoreMinISR:
+		return ResultNotEnoughReplicas
+	case records <= 0 || r.end > math.MaxInt64-records:
+		return ResultNotLeader // the log is at its end; partitionlog says so first
+	}
+	return 0
+}
+
+func (r *Replica) onProduce(p Produce) {
+	if refused := r.Refuses(p.All, p.Records); refused != 0 {
+		r.emit(Reply{ID: p.ID, Result: refused})
 		return
 	}
 	end := p.Duplicate
@@ -187,7 +192,9 @@ func (r *Replica) lost(m Subscribe) bool {
 
 // alignment is what a follower has to do before it can follow; nil: nothing.
 func (r *Replica) alignment(m Subscribe) Message {
-	outOfRange := OutOfRange{r.epoch, m.Stream, r.dataStart, r.logStart, r.history.from(r.dataStart)}
+	outOfRange := OutOfRange{
+		Epoch: r.epoch, Stream: m.Stream, DataStart: r.dataStart, LogStart: r.logStart, History: r.history.from(r.dataStart),
+	}
 	switch {
 	case m.End < r.dataStart:
 		return outOfRange

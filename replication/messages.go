@@ -41,6 +41,14 @@ type OutOfRange struct {
 	Stream              uint64
 	DataStart, LogStart int64
 	History             History
+	// Producers are filled in as the message is sent: a follower that begins anew must know a retry when it leads.
+	Producers []Producer
+}
+
+// Producer is what a log knows of an idempotent producer.
+type Producer struct {
+	ID    int64
+	State []byte // opaque
 }
 
 // Data carries records that begin at Base, behind a record of epoch Previous. Without

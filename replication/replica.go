@@ -40,7 +40,8 @@ type Testing struct {
 
 // Stored is what a replica's store holds of it when the broker starts.
 type Stored struct {
-	Promised      int32 // the highest leader epoch promised; NoEpoch: none
+	Generation    uint64 // the newest that the log was given; the next is above
+	Promised      int32  // the highest leader epoch promised; NoEpoch: none
 	LogStart      int64
 	DataStart     int64
 	End           int64 // all of it durable
@@ -59,6 +60,7 @@ const (
 	phaseRemoving          // waits for Cut, and then for a state that lists it
 	phaseSubscribing       // waits for the leader's answer
 	phaseStreaming
+	phaseRejected    // waits for a while, and then asks the log where it ends
 	phaseQuarantined // waits for an operator, or another epoch
 )
 
@@ -104,8 +106,8 @@ func NewReplica(opts Options, s Stored) *Replica {
 	opts.ExpandEvery = orDefault(opts.ExpandEvery, time.Second)
 	opts.RetryEvery = orDefault(opts.RetryEvery, 500*time.Millisecond)
 	return &Replica{
-		opts: opts, be: -1, version: -1, promised: s.Promised, epoch: s.Promised, logStart: s.LogStart,
-		dataStart: s.DataStart, end: s.End, applied: s.End, durable: s.End, void: s.Void,
+		opts: opts, be: -1, version: -1, generation: s.Generation, promised: s.Promised, epoch: s.Promised,
+		logStart: s.LogStart, dataStart: s.DataStart, end: s.End, applied: s.End, durable: s.End, void: s.Void,
 		hw: min(max(s.HighWatermark, s.LogStart), s.End), history: slices.Clone(s.History),
 	}
 }
@@ -121,6 +123,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 type Status struct {
 	Role          Role
 	Epoch         int32
+	Generation    uint64
 	Promised      int32
 	LogStart      int64
 	End           int64
@@ -134,8 +137,8 @@ type Status struct {
 // Status returns what the replica is. Its lists are not to be changed.
 func (r *Replica) Status() Status {
 	s := Status{
-		Role: r.role, Epoch: r.epoch, Promised: r.promised, LogStart: r.logStart, End: r.end, Durable: r.durable,
-		HighWatermark: r.hw, EpochStart: r.lead.epochStart, ISR: r.state.ISR,
+		Role: r.role, Epoch: r.epoch, Generation: r.generation, Promised: r.promised, LogStart: r.logStart,
+		End: r.end, Durable: r.durable, HighWatermark: r.hw, EpochStart: r.lead.epochStart, ISR: r.state.ISR,
 	}
 	if r.role == Leader {
 		s.Maximal = r.maximalISR()
@@ -159,7 +162,7 @@ func (r *Replica) Idle() bool {
 	case Leader:
 		return r.leaderIdle()
 	case Follower:
-		return r.phase != phaseSubscribing
+		return r.phase != phaseSubscribing && r.phase != phaseRejected
 	}
 	return !r.resigning()
 }
@@ -197,8 +200,14 @@ func (r *Replica) Step(now time.Duration, ev Event) []Effect {
 		r.onCut(ev)
 	case Received:
 		r.onMessage(ev.From, ev.Message)
+	case Linked:
+		if r.role == Follower && r.phase == phaseSubscribing && ev.Broker == r.state.Leader {
+			r.subscribe()
+		}
 	case Disconnected:
 		r.onDisconnected(ev.Broker)
+	case Rejected:
+		r.onRejected(ev)
 	case TopicDeleted:
 		r.erase()
 	case Damaged:
@@ -376,6 +385,8 @@ func (r *Replica) tick() {
 		r.leaderTick()
 	case r.role == Follower && r.phase == phaseSubscribing && r.now >= r.follow.retry:
 		r.subscribe()
+	case r.role == Follower && r.phase == phaseRejected && r.now >= r.follow.retry:
+		r.promise(r.epoch, false)
 	case r.resigning() && r.now >= r.resignRetry:
 		r.resign()
 	}

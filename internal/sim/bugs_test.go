@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,16 +9,30 @@ import (
 	"github.com/skidway/skidway/replication"
 )
 
-// Each seeded bug is found by some seed: the checks can fail.
+// seedsPerBug bounds how many seeds may be needed to find a seeded bug.
+const seedsPerBug = 400
+
+// Each seeded bug is found by some seed: the checks can fail. M5 and M7 need more to come
+// together than seeds bring: they have cases of their own, here and in replication.
 func TestSeededBugsAreCaught(t *testing.T) {
-	for name, bug := range map[string]Bug{
-		"M1": M1AckBeforeSync, "M2": M2LeaderApplied, "M4": M4EpochKept, "M9": M9ShrinkEarly, "M13": M13BelowMinISR,
-		"M19": M19UnknownIsFailed, "M6": M6PendingExpand, "M8": M8EpochStart,
+	type planted struct {
+		bug  Bug
+		from uint64 // a seed that finds it, so that the test is short; any change may move it
+	}
+	for name, p := range map[string]planted{
+		"M1": {M1AckBeforeSync, 1}, "M2": {M2LeaderApplied, 1}, "M4": {M4EpochKept, 60}, "M6": {M6PendingExpand, 76},
+		"M8": {M8EpochStart, 1}, "M9": {M9ShrinkEarly, 1}, "M11": {M11NoBrokerEpochCheck, 8},
+		"M13": {M13BelowMinISR, 3}, "M19": {M19UnknownIsFailed, 139},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(300) {
-				if r := Run(config(seed+1, bug)); r.Err != nil {
-					t.Logf("seed %d: %v", seed+1, r.Err)
+			for seed := p.from; seed < p.from+seedsPerBug; seed++ {
+				cfg := config(seed, p.bug)
+				if p.bug == M19UnknownIsFailed {
+					cfg.Unknown = 20
+				}
+				// One that only does not come to an end is not found: it broke no promise yet.
+				if r := Run(cfg); r.Err != nil && !strings.Contains(r.Err.Error(), "I13") {
+					t.Logf("seed %d: %v", seed, r.Err)
 					return
 				}
 			}

@@ -45,6 +45,17 @@ func newChecker(w *world) *checker {
 	return c
 }
 
+// joined checks that whoever a leader takes into the ISR is registered, with the store that
+// the leader means (I9).
+func (c *checker) joined(n *node, part int, before, after []replication.Member) {
+	for _, m := range after {
+		v, _, ok := c.w.tree.get(idPath(m.Broker))
+		if !slices.Contains(before, m) && (!ok || v.(registration).Member != m) {
+			c.w.failf("I9: broker %d takes %v into the ISR of partition %d, which is not registered", n.id, m, part)
+		}
+	}
+}
+
 func (c *checker) forget(n *node, part int) { c.seen[n.id-1][part] = seen{} }
 
 // observe checks a replica after a step: what its high watermark covers is what any

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/skidway/skidway/metadata"
-	"github.com/skidway/skidway/replication"
 )
 
 // fault lets something go wrong, and comes back for the next.
@@ -15,9 +14,9 @@ func (w *world) fault() {
 	w.faults++
 	n := w.brokers[w.rng.IntN(len(w.brokers))]
 	peer := w.rng.IntN(len(w.brokers))
-	switch k := w.rng.IntN(14); {
+	switch k := w.rng.IntN(16); {
 	case k < 3 && n.up:
-		w.kill(n)
+		w.stallAndKill(n)
 	case k == 3 && n.up && w.cfg.MinISR > 1:
 		w.wipe(n)
 	case k == 4:
@@ -33,6 +32,11 @@ func (w *world) fault() {
 		w.reassign()
 	case k == 13 && n.up:
 		w.drain(n)
+	case k == 15:
+		n.behind = w.between(100, 4000)
+		w.after(w.between(500, 6000), n.catchUp)
+	case k == 14 && peer != int(n.id-1):
+		w.net.reject(int(n.id-1), peer)
 	case k == 8 && peer != int(n.id-1):
 		w.net.block(int(n.id-1), peer, w.chance(50))
 	case peer != int(n.id-1):
@@ -41,23 +45,32 @@ func (w *world) fault() {
 	w.after(w.between(100, 900), w.fault)
 }
 
-// kill crashes a broker, and starts it again: within its session, or after.
+// kill crashes a broker, and starts it again: within its session, or after. If its machine
+// lives, its peers are refused, and may remove it before its session is over (R8).
 func (w *world) kill(n *node) {
 	n.crash()
-	process, session := n.process, n.session
-	gone := func() {
-		if n.process == process && n.session == session && n.alive() {
-			n.endSession()
-		}
-	}
-	if w.chance(50) {
-		w.after(w.between(1, 50), gone) // its peers were refused (R8)
-	} else {
-		w.after(w.between(4000, 6000), gone)
-	}
+	n.silent = w.chance(40)
+	session := n.session
+	w.after(w.between(4000, 6000), func() { w.end(session) })
 	w.after(w.between(20, 4000), func() {
 		if !n.up {
 			n.start()
+		}
+	})
+}
+
+// stallAndKill may let the disk stall before the crash, so that more of what was shipped
+// is not durable here.
+func (w *world) stallAndKill(n *node) {
+	if w.chance(40) {
+		w.kill(n)
+		return
+	}
+	n.stalled = true
+	process := n.process
+	w.after(w.between(5, 300), func() {
+		if n.process == process && n.up {
+			w.kill(n)
 		}
 	})
 }
@@ -104,7 +117,7 @@ func (w *world) drain(n *node) {
 	if !ok {
 		return
 	}
-	b := v.(replication.Broker)
+	b := v.(registration)
 	b.Draining = true
 	w.tree.multi(treeOp{kind: metadata.OpSet, path: idPath(n.id), value: b, version: version})
 	w.tracef("broker %d drains", n.id)
@@ -140,20 +153,21 @@ func (w *world) heal() {
 	w.tracef("healed")
 	for i, n := range w.brokers {
 		n.zkCut = false
+		n.catchUp()
 		if !n.up {
 			n.start()
 		}
 		if n.paused {
 			n.resume()
 		}
-		if v, version, ok := w.tree.get(idPath(n.id)); ok && v.(replication.Broker).Draining {
-			b := v.(replication.Broker)
+		if v, version, ok := w.tree.get(idPath(n.id)); ok && v.(registration).Draining {
+			b := v.(registration)
 			b.Draining = false
 			w.tree.multi(treeOp{kind: metadata.OpSet, path: idPath(n.id), value: b, version: version})
 		}
 		for j := range w.brokers {
 			if w.net.cut[i][j] {
-				w.net.cut[i][j] = false
+				w.net.cut[i][j], w.net.deny[i][j] = false, false
 				w.net.reset(i, j)
 			}
 		}

@@ -14,6 +14,7 @@ type network struct {
 	cut  [][]bool          // messages one way disappear
 	last [][]time.Duration // arrival of the newest message
 	told [][]int           // the connection that this end knows
+	deny [][]bool          // a firewall refuses connections one way
 }
 
 func newNetwork(w *world) *network {
@@ -23,6 +24,7 @@ func newNetwork(w *world) *network {
 		n.cut = append(n.cut, make([]bool, w.cfg.Brokers))
 		n.last = append(n.last, make([]time.Duration, w.cfg.Brokers))
 		n.told = append(n.told, make([]int, w.cfg.Brokers))
+		n.deny = append(n.deny, make([]bool, w.cfg.Brokers))
 	}
 	return n
 }
@@ -36,16 +38,22 @@ func (n *network) send(from, to *node, part int, m replication.Message) {
 	at := max(n.w.now+delay, n.last[a][b])
 	n.last[a][b] = at
 	conn, process, lost := n.told[a][b], to.process, n.cut[a][b]
+	deliver := func() {
+		to.run(process, func() {
+			n.disconnected(to, from, conn) // a new connection tells that the old one is over
+			to.step(part, replication.Received{From: from.id, Message: m})
+		})
+	}
 	// Of a connection that was reset, some messages were read already.
 	late := n.w.chance(30)
 	n.w.after(at-n.w.now, func() {
 		if !lost && to.process == process && (n.conn[a][b] == conn || late && !n.w.healed) {
-			to.run(process, func() {
-				n.disconnected(to, from, conn) // a new connection tells that the old one is over
-				to.step(part, replication.Received{From: from.id, Message: m})
-			})
+			deliver()
 		}
 	})
+	if n.w.chance(n.w.cfg.Replayed) && !n.w.healed { // something on the way says it again, much later (E15, E16)
+		n.w.after(at-n.w.now+n.w.between(100, 6000), deliver)
+	}
 }
 
 // reset ends the connection of a pair. Each end hears of it, the one maybe late.
@@ -75,11 +83,35 @@ func (n *network) disconnected(at, peer *node, conn int) {
 	}
 }
 
+// tell brings what a broker says of itself or of others, if the connection is up.
+func (n *network) tell(from, to *node, ev replication.ControllerEvent) {
+	lost, process := n.cut[from.id-1][to.id-1], to.process
+	n.w.after(n.w.between(0, 4), func() {
+		if !lost {
+			to.run(process, func() { to.stepController(ev) })
+		}
+	})
+}
+
+// refuses tells whether a connection is refused: nobody listens there any more, or a
+// firewall says so. A machine that is gone, and a cut, answer nothing.
+func (n *network) refuses(from, to *node) bool {
+	a, b := from.id-1, to.id-1
+	dead := !to.up && !to.silent && !n.cut[a][b] && !n.cut[b][a]
+	return dead || n.deny[a][b]
+}
+
+// reject lets a firewall refuse one broker's connections with another for a while.
+func (n *network) reject(x, y int) {
+	n.deny[x][y] = true
+	n.block(x, y, true)
+}
+
 func (n *network) block(x, y int, bothWays bool) {
 	n.cut[x][y] = true
 	n.cut[y][x] = n.cut[y][x] || bothWays
 	heal := func() {
-		n.cut[x][y], n.cut[y][x] = false, false
+		n.cut[x][y], n.cut[y][x], n.deny[x][y] = false, false, false
 		n.reset(x, y)
 	}
 	n.w.after(n.w.between(200, 9000), heal)

@@ -7,6 +7,8 @@ import (
 	"github.com/skidway/skidway/replication"
 )
 
+const sessionTimeout = 5 * time.Second
+
 // node is one broker: the cores, and what carries their effects out.
 type node struct {
 	w       *world
@@ -19,17 +21,21 @@ type node struct {
 	rate    int64    // of the clock, in 1/1000
 	jumped  time.Duration
 
+	core       *replication.Session
+	controller *replication.Controller
 	session    int64
-	registered bool
-	be         int32
+	be         int32 // of the newest registration
+	storeEpoch int32 // durable
 	zkCut      bool
-	reading    []bool // a read of that partition is on its way
-	control    bool   // a controller's round is under way
+	behind     time.Duration // of the metadata server that it reads partitions from
+	silent     bool          // the machine is gone, so that nobody refuses a connection
+	reading    []bool        // a read of that partition is on its way
 
 	disk     *disk
 	replicas []*replication.Replica
 	views    []view
 	busy     bool // a commit is under way
+	stalled  bool // the disk takes long
 	syncing  bool
 }
 
@@ -58,7 +64,7 @@ func (v *view) add(batches []replication.Batch) {
 }
 
 func newNode(w *world, id int32) *node {
-	n := &node{w: w, id: id, rate: 1000}
+	n := &node{w: w, id: id, rate: 1000, be: -1}
 	n.format()
 	return n
 }
@@ -66,7 +72,7 @@ func newNode(w *world, id int32) *node {
 // format gives the broker an empty store with a new storage id.
 func (n *node) format() {
 	n.w.storage++
-	n.storage = n.w.storage
+	n.storage, n.storeEpoch = n.w.storage, 0
 	n.disk = newDisk(n.w.cfg.Partitions, n.w.cfg.Bug)
 }
 
@@ -77,7 +83,7 @@ func (n *node) member() replication.Member {
 // start runs a new process on the store.
 func (n *node) start() {
 	n.process++
-	n.up, n.paused, n.held, n.busy, n.syncing, n.control = true, false, nil, false, false, false
+	n.up, n.paused, n.held, n.busy, n.syncing, n.stalled = true, false, nil, false, false, false
 	n.rate, n.jumped = 1000+n.w.rng.Int64N(21)-10, n.w.between(0, 5000)
 	n.reading = make([]bool, n.w.cfg.Partitions)
 	n.replicas, n.views = nil, make([]view, n.w.cfg.Partitions)
@@ -97,9 +103,15 @@ func (n *node) start() {
 	}
 	copy(n.w.net.told[n.id-1], n.w.net.conn[n.id-1])
 	n.w.tracef("start %d process %d", n.id, n.process)
+	n.core = replication.NewSession(replication.SessionOptions{Timeout: sessionTimeout}, n.storage, n.storeEpoch)
+	n.controller = replication.NewController(replication.ControllerOptions{
+		Broker: n.id, Timeout: sessionTimeout, PreferredEvery: 2 * time.Second,
+	})
 	n.every(100, n.tick)
-	n.every(150, n.controlRound)
-	n.register()
+	n.every(150, func() { n.stepController(replication.Changed{}) })
+	n.every(200, n.greet)
+	n.every(500, n.probe)
+	n.stepSession(replication.Started{})
 }
 
 func (n *node) testing() (t replication.Testing) {
@@ -122,7 +134,7 @@ func (n *node) testing() (t replication.Testing) {
 
 // crash is a power loss: what was not synced may be gone from any point on.
 func (n *node) crash() {
-	n.up, n.registered = false, false
+	n.up = false
 	n.process++
 	keep := 0
 	if k := len(n.disk.unsynced); k > 0 {
@@ -173,6 +185,8 @@ func (n *node) every(ms int, do func()) {
 func (n *node) clock() time.Duration { return n.w.now/1000*time.Duration(n.rate) + n.jumped }
 
 func (n *node) tick() {
+	n.stepSession(replication.Tick{})
+	n.stepController(replication.Tick{})
 	for p, r := range n.replicas {
 		if !r.Idle() {
 			n.step(p, replication.Tick{})
@@ -273,7 +287,7 @@ func (n *node) startSync() {
 	n.syncing = true
 	process, count := n.process, len(n.disk.unsynced)
 	delay := n.w.between(1, 6)
-	if n.w.chance(3) && !n.w.healed {
+	if n.stalled || n.w.chance(3) && !n.w.healed {
 		delay += n.w.between(10, 300)
 	}
 	n.w.after(delay, func() { n.run(process, func() { n.synced(count) }) })

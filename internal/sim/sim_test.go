@@ -18,7 +18,7 @@ var (
 func config(seed uint64, bug Bug) Config {
 	return Config{
 		Seed: seed, Brokers: int(3 + seed/2%2), Replicas: 3, Partitions: 2, MinISR: int32(1 + seed%2),
-		Faulty: 15 * time.Second, Bug: bug,
+		Faulty: 15 * time.Second, Replayed: 1, Unknown: 4, Bug: bug,
 	}
 }
 

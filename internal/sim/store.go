@@ -20,129 +20,89 @@ func epochPath(id int32) string { return fmt.Sprint("/brokers/epochs/", id) }
 // request lets land happen at the metadata store, and gives its outcome to done, late, or
 // not at all: then it is unknown, and may land after done heard so.
 func (n *node) request(land func() replication.Outcome, done func(replication.Outcome)) {
-	process, session, w := n.process, n.session, n.w
+	process, session, sent, w := n.process, n.session, n.clock(), n.w
 	arrive, answer := w.between(1, 6), w.between(1, 6)
-	answered := false
+	answered, over := false, false
 	finish := func(o replication.Outcome) {
 		if !answered {
 			answered = true
-			n.run(process, func() { done(o) })
+			n.run(process, func() {
+				if over {
+					n.stepSession(replication.Expired{Session: session})
+				} else if o != replication.OutcomeUnknown {
+					n.stepSession(replication.RoundTrip{Session: session, Sent: sent})
+				}
+				done(o)
+			})
 		}
 	}
 	if !w.healed && w.chance(4) {
 		arrive += w.between(100, 3000)
 	}
-	lost := n.zkCut || !w.healed && w.chance(4)
+	lost := n.zkCut || !w.healed && w.chance(w.cfg.Unknown)
 	reaches := !n.zkCut || w.chance(50)
 	w.after(arrive, func() {
 		if !reaches {
 			return
 		}
 		o := replication.OutcomeFenced
-		if n.session == session && n.alive() {
+		if _, ok := w.sessions[session]; ok {
 			o = land()
+		} else {
+			over = true
 		}
 		if !lost {
 			w.after(answer, func() { finish(o) })
 		}
 	})
-	w.after(time.Second, func() { finish(replication.OutcomeUnknown) })
-}
-
-// alive tells whether the broker's session is not expired.
-func (n *node) alive() bool { return n.session > 0 }
-
-// register makes a new incarnation of the broker.
-func (n *node) register() {
-	w := n.w
-	if n.w.cfg.Bug == M4EpochKept && n.alive() && n.be > 0 {
-		n.enrolled(n.be)
-		return
-	}
-	n.endSession()
-	w.session++
-	n.session = w.session
-	var be int32
-	n.request(func() replication.Outcome {
-		_, v, _ := w.tree.get(epochPath(n.id))
-		be = v + 1
-		ops := []treeOp{{kind: metadata.OpSet, path: epochPath(n.id), version: v}, {
-			kind: metadata.OpCreate, path: idPath(n.id), session: n.session,
-			value: replication.Broker{Member: n.member(), Epoch: be},
-		}}
-		if w.tree.multi(ops...) >= 0 {
-			return replication.OutcomeBadVersion
-		}
-		return replication.OutcomeOK
-	}, func(o replication.Outcome) {
-		if o != replication.OutcomeOK {
-			process := n.process
-			w.after(w.between(50, 200), func() { n.run(process, n.register) })
-			return
-		}
-		n.enrolled(be)
-	})
-}
-
-func (n *node) enrolled(be int32) {
-	n.be, n.registered = be, true
-	n.w.tracef("broker %d has epoch %d", n.id, be)
-	for p := range n.replicas {
-		n.step(p, replication.Registered{BrokerEpoch: be})
-		n.read(p)
-	}
-}
-
-// endSession lets the store forget the broker's session.
-func (n *node) endSession() {
-	session := n.session
-	n.session = 0
-	n.w.tree.expire(session, []string{idPath(n.id), controllerPath})
-}
-
-// expire ends the session; the broker hears of it later, and goes on until then.
-func (n *node) expire() {
-	if !n.alive() {
-		return
-	}
-	n.w.tracef("session of %d expires", n.id)
-	n.endSession()
-	process := n.process
-	n.w.after(n.w.between(0, 2500), func() {
-		n.run(process, func() {
-			n.registered = false
-			for p := range n.replicas {
-				n.step(p, replication.Fenced{})
-			}
-			n.register()
-		})
+	w.after(time.Second, func() {
+		over = over && answered
+		finish(replication.OutcomeUnknown)
 	})
 }
 
 // wake is a watch: it says nothing, may be late, and several may come as one.
 func (n *node) wake(path string) {
+	switch {
+	case !n.up:
+	case path == controllerPath:
+		n.later(func() { n.stepController(replication.ControllerChanged{}) })
+	case path == idPath(n.id):
+		n.later(n.probe)
+	}
 	for p := range n.reading {
 		if path == partPath(p) && n.up && !n.reading[p] {
 			n.reading[p] = true
-			process := n.process
-			delay := n.w.between(0, 30)
-			if n.w.chance(5) && !n.w.healed {
-				delay += n.w.between(0, 1500)
-			}
-			n.w.after(delay, func() {
-				n.run(process, func() {
-					n.reading[p] = false
-					n.read(p)
-				})
+			n.later(func() {
+				n.reading[p] = false
+				n.read(p)
 			})
 		}
+	}
+}
+
+// later does something when a watch gets through.
+func (n *node) later(do func()) {
+	process := n.process
+	delay := n.w.between(0, 30)
+	if n.w.chance(5) && !n.w.healed {
+		delay += n.w.between(0, 1500)
+	}
+	n.w.after(delay, func() { n.run(process, do) })
+}
+
+// catchUp moves the broker to a server that is not behind, which tells it what changed.
+func (n *node) catchUp() {
+	n.behind = 0
+	for p := range n.w.cfg.Partitions {
+		n.wake(partPath(p))
 	}
 }
 
 func (n *node) read(part int) {
 	var ev replication.StateRead
 	n.request(func() replication.Outcome {
-		v, version, there := n.w.tree.get(partPath(part))
+		v, version, there := n.w.tree.asOf(partPath(part), n.w.now-n.behind)
 		if !there {
 			return replication.OutcomeBadVersion // not made yet: a watch tells when it is
 		}
@@ -171,14 +131,19 @@ func (n *node) writeState(part int, e replication.WriteState) {
 		if !n.own(be) {
 			return replication.OutcomeFenced
 		}
+		before := n.w.state(part).ISR
 		for _, c := range e.Checks {
 			_, v, _ := n.w.tree.get(epochPath(c.Broker))
 			id, _, there := n.w.tree.get(idPath(c.Broker))
-			if (v != c.BrokerEpoch || !there || id.(replication.Broker).Draining) && n.w.cfg.Bug != M11NoBrokerEpochCheck {
+			if (v != c.BrokerEpoch || !there || id.(registration).Draining) && n.w.cfg.Bug != M11NoBrokerEpochCheck {
 				return replication.OutcomeCheckFailed
 			}
 		}
-		return n.setState(part, e.State, e.Version)
+		o := n.setState(part, e.State, e.Version)
+		if o == replication.OutcomeOK {
+			n.w.checks.joined(n, part, before, e.State.ISR)
+		}
+		return o
 	}, func(o replication.Outcome) { n.step(part, replication.Written{Seq: e.Seq, Outcome: o}) })
 }
 
@@ -189,79 +154,6 @@ func (n *node) setState(part int, s replication.State, version int32) replicatio
 	n.w.tracef("broker %d sets %d v%d: leader %d/%d epoch %d replicas %v-%v isr %v elr %v", n.id, part, version+1,
 		s.Leader, s.LeaderBrokerEpoch, s.LeaderEpoch, s.Replicas, s.Removing, s.ISR, s.ELR)
 	return replication.OutcomeOK
-}
-
-func (n *node) create(part int, s replication.State) replication.Outcome {
-	if n.w.tree.multi(treeOp{kind: metadata.OpCreate, path: partPath(part), value: s}) >= 0 {
-		return replication.OutcomeBadVersion
-	}
-	n.w.tracef("broker %d makes %d: replicas %v", n.id, part, s.Replicas)
-	return replication.OutcomeOK
-}
-
-// controlRound is one turn of a controller's loop: become it if there is none, read all,
-// plan, write what the plan says.
-func (n *node) controlRound() {
-	if !n.registered || n.control {
-		return
-	}
-	n.control = true
-	var s replication.Snapshot
-	var cv int32
-	n.request(func() replication.Outcome {
-		holder, _, there := n.w.tree.get(controllerPath)
-		_, cv, _ = n.w.tree.get(controllerEpochPath)
-		if !there {
-			n.w.tree.multi(
-				treeOp{kind: metadata.OpCreate, path: controllerPath, value: n.session, session: n.session},
-				treeOp{kind: metadata.OpSet, path: controllerEpochPath, version: cv})
-			cv++
-		} else if holder != n.session {
-			return replication.OutcomeBadVersion
-		}
-		s = n.w.snapshot(cv)
-		return replication.OutcomeOK
-	}, func(o replication.Outcome) {
-		n.control = false
-		if o == replication.OutcomeOK {
-			s.Preferred = n.w.chance(10)
-			n.apply(replication.Plan(s), cv)
-		}
-	})
-}
-
-func (n *node) apply(plan []replication.StateChange, cv int32) {
-	for _, c := range plan {
-		n.request(func() replication.Outcome {
-			if _, v, _ := n.w.tree.get(controllerEpochPath); v != cv {
-				return replication.OutcomeBadVersion
-			}
-			if c.Kind == replication.CreatePartition {
-				return n.create(int(c.Index), c.State)
-			}
-			return n.setState(int(c.Index), c.State, c.Version)
-		}, func(replication.Outcome) {})
-	}
-}
-
-func (w *world) snapshot(cv int32) replication.Snapshot {
-	s := replication.Snapshot{ControllerEpoch: cv}
-	for _, b := range w.brokers {
-		if v, _, ok := w.tree.get(idPath(b.id)); ok {
-			s.Brokers = append(s.Brokers, v.(replication.Broker))
-		}
-	}
-	s.Topics = []replication.Topic{{
-		ID: 1, Partitions: int32(w.cfg.Partitions), Replicas: int32(w.cfg.Replicas), MinISR: w.cfg.MinISR,
-	}}
-	for p := range w.cfg.Partitions {
-		if v, version, ok := w.tree.get(partPath(p)); ok {
-			s.Partitions = append(s.Partitions, replication.Partition{
-				Topic: 1, Index: int32(p), State: v.(replication.State), Version: version, Target: w.targets[p],
-			})
-		}
-	}
-	return s
 }
 
 // state is what the store holds of the partition now.

@@ -16,6 +16,8 @@ type Config struct {
 	Replicas   int // of each partition; 0: as many as brokers
 	MinISR     int32
 	Faulty     time.Duration // how long faults go on; then all is healed
+	Replayed   int           // percent of messages that arrive again, much later
+	Unknown    int           // percent of the metadata store's answers that are lost
 	Bug        Bug
 	Trace      func(line string) // called with each line of the trace, if set
 }
@@ -57,24 +59,26 @@ func (q *events) Pop() any {
 }
 
 type world struct {
-	cfg     Config
-	rng     *rand.Rand
-	now     time.Duration
-	queue   events
-	seq     int
-	healed  bool
-	err     error
-	faults  int
-	done    int
-	tree    *tree
-	session int64
-	storage uint64
-	brokers []*node
-	net     *network
-	clients []*producer
-	checks  *checker
-	targets [][]int32 // by partition: what an operator asked for
-	hash    interface {
+	cfg      Config
+	rng      *rand.Rand
+	now      time.Duration
+	queue    events
+	seq      int
+	healed   bool
+	err      error
+	faults   int
+	done     int
+	tree     *tree
+	session  int64
+	sessions map[int64]int32 // those that live, and whose they are
+	removed  int             // brokers that were declared dead
+	storage  uint64
+	brokers  []*node
+	net      *network
+	clients  []*producer
+	checks   *checker
+	targets  [][]int32 // by partition: what an operator asked for
+	hash     interface {
 		Write([]byte) (int, error)
 		Sum64() uint64
 	}
@@ -88,8 +92,10 @@ func newWorld(cfg Config) *world {
 	if cfg.Replicas == 0 {
 		cfg.Replicas = cfg.Brokers
 	}
-	w := &world{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a()}
-	w.tree = &tree{nodes: make(map[string]*treeNode), moved: w.moved}
+	w := &world{
+		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a(), sessions: make(map[int64]int32),
+	}
+	w.tree = newTree(func() time.Duration { return w.now }, w.moved)
 	w.net = newNetwork(w)
 	w.checks = newChecker(w)
 	w.bootstrap()
@@ -111,9 +117,8 @@ func Run(cfg Config) Result {
 func (w *world) bootstrap() {
 	for i := range w.cfg.Brokers {
 		w.brokers = append(w.brokers, newNode(w, int32(i+1)))
-		w.tree.nodes[epochPath(int32(i+1))] = &treeNode{}
 	}
-	w.tree.nodes[controllerEpochPath] = &treeNode{}
+	w.tree.nodes[controllerEpochPath] = &treeNode{value: int32(0)}
 	w.targets = make([][]int32, w.cfg.Partitions)
 	for _, b := range w.brokers {
 		b.start()
