@@ -76,7 +76,7 @@ func Dial(ctx context.Context, addr string, o DialOptions) (*Conn, error) {
 	}
 	// Without the options a vanished peer is found later: not worth failing for.
 	// A broker that does not read for a while is busy, not gone.
-	_ = tune(nc, o.PeerTimeout, 0)
+	_ = Tune(nc, o.PeerTimeout, 0)
 	c := &Conn{opts: o, addr: addr, c: nc, work: make(chan struct{}, 1), done: make(chan struct{})}
 	c.running.Add(2)
 	go c.writeAll()

@@ -173,7 +173,7 @@ func (s *Server) admit(c net.Conn) {
 	if shed != nil {
 		shed.fail(errShed)
 	}
-	if err := tune(c, s.opts.PeerTimeout, s.opts.PeerTimeout); err != nil {
+	if err := Tune(c, s.opts.PeerTimeout, s.opts.PeerTimeout); err != nil {
 		s.opts.Logger.Debug("cannot set socket options", "remote", c.RemoteAddr(), "error", err)
 	}
 	s.opts.Events.Opened(c.RemoteAddr())

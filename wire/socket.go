@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// tune sets what every connection needs: no delay of small frames, and keepalives
-// that find a peer which vanished without a word, within timeout. A peer that
-// does not confirm data is found by unconfirmed, if that is not 0; but that also
-// ends a connection whose peer is alive and does not read for as long.
-func tune(c net.Conn, timeout, unconfirmed time.Duration) error {
+// Tune sets what every connection needs, also one between brokers: no delay of
+// small frames, and keepalives that find a peer which vanished without a word,
+// within timeout. What is no TCP connection stays as it is. A peer that does not
+// confirm data is found by unconfirmed, if that is not 0; but that also ends a
+// connection whose peer is alive and does not read for as long.
+func Tune(c net.Conn, timeout, unconfirmed time.Duration) error {
 	t, ok := c.(*net.TCPConn)
 	if !ok {
 		return nil

@@ -17,7 +17,7 @@ func TestSocketOptions(t *testing.T) {
 	c, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, tune(c, 10*time.Second, 10*time.Second))
+	require.NoError(t, Tune(c, 10*time.Second, 10*time.Second))
 	raw, err := c.(*net.TCPConn).SyscallConn()
 	require.NoError(t, err)
 	option := func(level, name int) (value int) {
