@@ -11,10 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/kv"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/metadata/local"
+	"github.com/skidway/skidway/metadata/zk"
 	"github.com/skidway/skidway/partitionlog"
+	"github.com/skidway/skidway/peer"
 	"github.com/skidway/skidway/wire"
 )
 
@@ -28,20 +31,27 @@ type Broker struct {
 	store   *kv.Store
 	logs    *partitionlog.Logs
 	meta    metadata.Store
-	cluster string
-	topics  *topicSet
-	groups  *coordinator
-	opened  openedSet
-	ids     producerIDs
-	clock   clock
-	answers *memory // what answers under way hold
-	queued  *memory // what appends that nobody waits for any more hold
-	linger  lingering
-	buffers fetchBuffers
-	polling atomic.Int64                   // fetches that wait for records
-	retired struct{ in, out atomic.Int64 } // records of topics that were deleted, so that the sums never go back
-	met     *metrics
-	health  health
+	cluster string // its id
+	// What a broker of a cluster has beside; nil: it stands alone.
+	zk       *zk.Store
+	sessions metadata.Sessions
+	member   *cluster.Member
+	peers    *peer.Transport
+	replicas *replicas
+	deleted  deletedSet
+	topics   *topicSet
+	groups   *coordinator
+	opened   openedSet
+	ids      producerIDs
+	clock    clock
+	answers  *memory // what answers under way hold
+	queued   *memory // what appends that nobody waits for any more hold
+	linger   lingering
+	buffers  fetchBuffers
+	polling  atomic.Int64                   // fetches that wait for records
+	retired  struct{ in, out atomic.Int64 } // records of topics that were deleted, so that the sums never go back
+	met      *metrics
+	health   health
 
 	server    *wire.Server
 	listener  net.Listener
@@ -88,7 +98,11 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	b.clock.now()
 	b.linger.init()
 	if err := b.bringUp(ctx); err != nil {
-		b.abandon()
+		select {
+		case <-b.done: // it served already, and was stopped
+		default:
+			b.abandon()
+		}
 		return nil, err
 	}
 	return b, nil
@@ -116,13 +130,25 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	if httpErr != nil {
 		return httpErr
 	}
-	return b.serve()
+	if err := b.serve(); err != nil {
+		return err
+	}
+	return b.awaitJoined(ctx)
 }
 
 // open opens what is on the disk.
 func (b *Broker) open(ctx context.Context) error {
 	c := b.cfg
+	var clusterID string
+	var claim *kv.Claim
+	if c.Mode == ModeCluster {
+		var err error
+		if clusterID, claim, err = b.openSessions(ctx); err != nil {
+			return err
+		}
+	}
 	store, err := kv.Open(kv.Options{
+		ClusterID: clusterID, Claim: claim,
 		Dir: c.DataDir, WALDir: c.Storage.WALDir, FS: c.Storage.FS,
 		Fsync: c.Fsync, FsyncInterval: c.FsyncInterval,
 		CacheBytes: c.Storage.CacheBytes, MemTableBytes: c.Storage.MemTableBytes, MaxOpenFiles: c.Storage.MaxOpenFiles,
@@ -141,8 +167,10 @@ func (b *Broker) open(ctx context.Context) error {
 				"topic_id", p.Topic, "partition", p.Index, "from", from, "to", to)
 		}},
 	})
-	if b.meta, err = local.New(store); err != nil {
-		return fmt.Errorf("broker: opening the metadata: %w", err)
+	if b.meta == nil {
+		if b.meta, err = local.New(store); err != nil {
+			return fmt.Errorf("broker: opening the metadata: %w", err)
+		}
 	}
 	if wrap := c.knobs.meta; wrap != nil {
 		b.meta = wrap(b.meta)
@@ -150,8 +178,10 @@ func (b *Broker) open(ctx context.Context) error {
 	if _, err := metadata.Bootstrap(ctx, b.meta, b.cluster); err != nil {
 		return fmt.Errorf("broker: preparing the metadata: %w", err)
 	}
-	if err := b.loadTopics(ctx); err != nil {
-		return err
+	if c.Mode != ModeCluster { // else the membership tells
+		if err := b.loadTopics(ctx); err != nil {
+			return err
+		}
 	}
 	b.groups = newCoordinator(b)
 	return nil
@@ -166,6 +196,11 @@ func (b *Broker) serve() error {
 	b.advertise = advertised(b.cfg.Advertise, b.listener.Addr())
 	if b.server, err = wire.NewServer(b.serverOptions()); err != nil {
 		return fmt.Errorf("broker: %w", err)
+	}
+	if b.cfg.Mode == ModeCluster {
+		if err := b.joinCluster(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopTasks = cancel
@@ -188,6 +223,12 @@ func (b *Broker) abandon() {
 	b.http.stop(context.Background())
 	if b.listener != nil {
 		_ = b.listener.Close()
+	}
+	if b.peers != nil {
+		_ = b.peers.Close()
+	}
+	if b.zk != nil {
+		_ = b.zk.Close()
 	}
 	if b.store != nil {
 		if err := b.store.Close(); err != nil {

@@ -36,6 +36,9 @@ type Config struct {
 	// Mode is what the broker is run for. Default ModeStandalone.
 	Mode Mode
 
+	// Cluster is the broker's place among others, with ModeCluster.
+	Cluster Cluster
+
 	// Fsync is when an append counts as durable. Default kv.FsyncBatch: before every answer.
 	Fsync kv.FsyncPolicy
 
@@ -83,12 +86,17 @@ const (
 	// ModeDev is a standalone broker for trying things out: topics are created on first use, and only loopback
 	// addresses are accepted, whatever Insecure says.
 	ModeDev
+	// ModeCluster is one broker of a cluster: see Config.Cluster.
+	ModeCluster
 )
 
 // String names the mode as a user would.
 func (m Mode) String() string {
-	if m == ModeDev {
+	switch m {
+	case ModeDev:
 		return "development"
+	case ModeCluster:
+		return "cluster"
 	}
 	return "standalone"
 }
@@ -130,6 +138,8 @@ const (
 type TopicDefaults struct {
 	// Partitions of a new topic. Default 1.
 	Partitions int32
+	// Replicas of each partition of a new topic. Default: one for each broker that is there, at most 3.
+	Replicas int32
 	// Settings by name, as a user writes them ("retention" = "7d"); they hold for every topic that does not
 	// override them. The names and their values are metadata's table.
 	Settings map[string]string

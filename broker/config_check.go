@@ -81,6 +81,9 @@ func (c Config) WithDefaults() Config {
 			os.Exit(1)
 		}
 	}
+	if c.Mode == ModeCluster {
+		c.Cluster = c.Cluster.withDefaults(c.Listen)
+	}
 	c.knobs.defaults()
 	return c
 }
@@ -106,8 +109,12 @@ func (c Config) Validate() error {
 		fault("NodeID", "%d is not a node id; they begin at 1", c.NodeID)
 	}
 	c.validateAddresses(fault)
-	if c.Mode < ModeStandalone || c.Mode > ModeDev {
+	if c.Mode < ModeStandalone || c.Mode > ModeCluster {
 		fault("Mode", "unknown mode %d", c.Mode)
+	}
+	c.validateCluster(fault)
+	if n := c.TopicDefaults.Replicas; n < 0 || n > maxReplicas {
+		fault("TopicDefaults.Replicas", "%d is outside 1..%d", n, maxReplicas)
 	}
 	if c.FsyncInterval < time.Millisecond || c.FsyncInterval > time.Minute {
 		fault("FsyncInterval", "%v is outside 1ms..1m", c.FsyncInterval)
@@ -172,13 +179,18 @@ func (c Config) validateAddresses(fault faultFunc) {
 	if c.Advertise == "" {
 		return
 	}
-	host, port, err := net.SplitHostPort(c.Advertise)
+	c.validateAdvertise(fault, "Advertise", c.Advertise)
+}
+
+// validateAdvertise refuses an address that nobody can dial.
+func (c Config) validateAdvertise(fault faultFunc, field, address string) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		fault("Advertise", "%q is not host:port: %v", c.Advertise, err)
+		fault(field, "%q is not host:port: %v", address, err)
 	} else if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		fault("Advertise", "%q is no address that a client can dial", c.Advertise)
+		fault(field, "%q is no address that a client can dial", address)
 	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		fault("Advertise", "%q has no port that a client can dial", c.Advertise)
+		fault(field, "%q has no port that a client can dial", address)
 	}
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/wire"
@@ -51,10 +52,10 @@ func (b *Broker) newTopic(in *wire.NewTopic) (metadata.NewTopic, error) {
 	}
 	spec := metadata.NewTopic{Name: in.Name, Partitions: in.Partitions, Replicas: in.Replicas, Settings: settings}
 	setDefault(&spec.Partitions, b.cfg.TopicDefaults.Partitions)
-	setDefault(&spec.Replicas, 1)
-	if spec.Replicas > 1 {
-		return spec, wire.Errorf(wire.CodeInvalidArgument,
-			"topic %q: %d replicas asked for, and this cluster has one broker", in.Name, spec.Replicas)
+	setDefault(&spec.Replicas, b.defaultReplicas())
+	if n := b.brokerCount(); spec.Replicas > n {
+		return spec, wire.Errorf(wire.CodeNotEnoughBrokers, "topic %q: %d replicas asked for, and %s", in.Name, spec.Replicas,
+			map[bool]string{true: "this cluster has one broker", false: fmt.Sprintf("%d brokers are there", n)}[n == 1])
 	}
 	if err := b.batchFits(settings); err != nil {
 		return spec, err
@@ -81,6 +82,27 @@ func (b *Broker) batchFits(settings map[string]string) error {
 
 // frameOverhead is room for what a request has beside its one batch.
 const frameOverhead = 1 << 10
+
+// brokerCount is how many brokers can take replicas.
+func (b *Broker) brokerCount() (n int32) {
+	if b.member == nil {
+		return 1
+	}
+	for _, r := range b.member.Brokers() {
+		if !r.Draining {
+			n++
+		}
+	}
+	return n
+}
+
+// defaultReplicas is how many copies a topic has whose creator does not say.
+func (b *Broker) defaultReplicas() int32 {
+	if n := b.cfg.TopicDefaults.Replicas; n > 0 {
+		return n
+	}
+	return min(max(b.brokerCount(), 1), 3)
+}
 
 // makeTopics makes topics in store. Called with adminMu held.
 func (b *Broker) makeTopics(

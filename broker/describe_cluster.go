@@ -6,7 +6,15 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
-// describe_cluster tells which brokers there are: this one, which is its own controller.
+// describe_cluster tells which brokers there are, and which of them is the controller: one that stands alone is its
+// own.
 func (b *Broker) describeCluster(context.Context, *wire.DescribeClusterRequest) (*wire.DescribeClusterResponse, error) {
-	return &wire.DescribeClusterResponse{ClusterID: b.cluster, Controller: b.cfg.NodeID, Brokers: b.brokers()}, nil
+	controller := b.cfg.NodeID
+	if b.member != nil {
+		c, there := b.member.Controller()
+		if controller = c.Broker; !there {
+			controller = -1
+		}
+	}
+	return &wire.DescribeClusterResponse{ClusterID: b.cluster, Controller: controller, Brokers: b.brokers()}, nil
 }

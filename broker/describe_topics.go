@@ -36,15 +36,18 @@ func (b *Broker) description(t *topic) wire.TopicDescription {
 		Name: t.name, ID: t.id, CreatedMs: max(state.meta.Created, 0), Replicas: state.meta.Replicas,
 		Settings: b.settingValues(state), Partitions: make([]wire.PartitionDescription, len(parts)),
 	}
-	self := []int32{b.cfg.NodeID}
-	epoch := b.store.Identity().LeaderEpoch
 	for i, p := range parts {
 		out := &d.Partitions[i]
+		l := b.leadership(p)
 		*out = wire.PartitionDescription{
-			Index: p.index, Leader: b.cfg.NodeID, LeaderEpoch: epoch, Replicas: self, ISR: self,
+			Index: p.index, Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, ISR: l.inSync,
 			Start: -1, End: -1, Bytes: -1,
 		}
-		log, err := b.openLog(p)
+		log, err := b.localLog(p)
+		if log == nil && err == nil {
+			out.Error = b.replicas.notLeader(p.id())
+			continue
+		}
 		if err != nil {
 			out.Error = b.logError(p, err)
 			continue

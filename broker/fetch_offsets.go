@@ -11,7 +11,8 @@ import (
 // request came. With a member id it is refused unless the member is at that epoch (E121, E124, E125), so that a member
 // does not begin where it stood before others went on. A group that does not exist has committed nothing.
 //
-// One broker holds the store's lock, so no other coordinator can have written since; the group's node needs no look.
+// In a cluster the version of the group's node is checked after the request came: a coordinator that was deposed cannot
+// answer from the past.
 //
 // Not done: rights.
 func (b *Broker) fetchOffsets(ctx context.Context, req *wire.FetchOffsetsRequest) (*wire.FetchOffsetsResponse, error) {
@@ -28,9 +29,22 @@ func (b *Broker) fetchOffsets(ctx context.Context, req *wire.FetchOffsetsRequest
 			return nil, err
 		}
 	}
-	resp := b.committed(h.book, req)
+	w := h.confirmed()
+	if w == nil {
+		resp := b.committed(h.book, req)
+		h.leave()
+		return resp, nil
+	}
 	h.leave()
-	return resp, nil
+	if err := await(ctx, w); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost != nil {
+		return nil, h.lost
+	}
+	return b.committed(h.book, req), nil
 }
 
 // committed answers from a book.

@@ -8,7 +8,7 @@ import (
 )
 
 // find_coordinators tells which broker coordinates a group, whether the group exists or not. A broker that stands alone
-// coordinates all.
+// coordinates all; in a cluster the groups are spread over the brokers that are there.
 //
 // Not done: rights.
 func (b *Broker) findCoordinators(
@@ -22,7 +22,12 @@ func (b *Broker) findCoordinators(
 			out.Error = wireError(err)
 			continue
 		}
-		out.BrokerID, out.Address = b.cfg.NodeID, b.advertise
+		owner, ok := b.place(id)
+		if !ok {
+			out.Error = wire.Errorf(wire.CodeGroupUnavailable, "group %q has no coordinator now; try again", id)
+			continue
+		}
+		out.BrokerID, out.Address = owner.ID, owner.Address
 	}
 	return resp, nil
 }

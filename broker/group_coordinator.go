@@ -22,7 +22,6 @@ import (
 type coordinator struct {
 	b    *Broker
 	opts group.Options
-	id   group.Coordinator
 
 	topics topicView
 
@@ -34,6 +33,7 @@ type coordinator struct {
 	retired [group.NumReasons]uint64
 	due     deadlines
 	rearm   chan struct{} // holds a token when due has a new first entry
+	moved   chan struct{} // holds a token when groups may have other coordinators
 	// stopped says that no write begins any more; writes are those under way.
 	stopped bool
 	writes  sync.WaitGroup
@@ -41,10 +41,8 @@ type coordinator struct {
 
 func newCoordinator(b *Broker) *coordinator {
 	c := &coordinator{
-		b: b, opts: b.cfg.Groups.Options,
-		id:     group.Coordinator{Broker: b.cfg.NodeID, Epoch: int64(b.store.Identity().LeaderEpoch)},
-		topics: topicView{b: b, changed: make(chan struct{}, 1)},
-		rearm:  make(chan struct{}, 1), groups: make(map[string]*hostedGroup),
+		b: b, opts: b.cfg.Groups.Options, topics: topicView{b: b, changed: make(chan struct{}, 1)},
+		rearm: make(chan struct{}, 1), moved: make(chan struct{}, 1), groups: make(map[string]*hostedGroup),
 	}
 	c.topics.note()
 	return c
@@ -80,6 +78,9 @@ const (
 // enter finds a group, or loads or creates it, and returns it locked. The caller unlocks it with leave.
 func (c *coordinator) enter(ctx context.Context, id string, missing whenMissing) (*hostedGroup, error) {
 	if err := group.ValidateID(id); err != nil {
+		return nil, err
+	}
+	if err := c.mine(id); err != nil {
 		return nil, err
 	}
 	for range 3 {
@@ -222,7 +223,7 @@ func (c *coordinator) create(ctx context.Context, id string) (*hostedGroup, erro
 	if err != nil {
 		return nil, err
 	}
-	identity := group.Identity{ID: id, GID: gid, Coordinator: c.id, Created: time.UnixMilli(c.b.clock.now())}
+	identity := group.Identity{ID: id, GID: gid, Coordinator: c.identity(), Created: time.UnixMilli(c.b.clock.now())}
 	topics := c.topics.now()
 	state, err := group.New(identity, c.opts, topics.topics)
 	if err != nil {
@@ -256,7 +257,7 @@ func (c *coordinator) read(ctx context.Context, id string) (*hostedGroup, error)
 	}
 	// The version rises even if this broker was the coordinator before: a write of its former life, whose outcome
 	// nobody knows, cannot land any more.
-	n.Coordinator = c.id
+	n.Coordinator = c.identity()
 	data := n.Encode()
 	if err := c.b.meta.Multi(ctx, metadata.Set(node.Path, data, node.Version)); err != nil {
 		return nil, err
@@ -384,6 +385,9 @@ func (c *coordinator) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		case <-c.rearm:
+		case <-c.moved:
+			c.disown()
+			c.loadAll(ctx)
 		case <-c.topics.changed:
 			topics := c.topics.now()
 			for _, h := range c.all() {
@@ -409,6 +413,9 @@ func (c *coordinator) loadAll(ctx context.Context) {
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			return
+		}
+		if c.mine(id) != nil || c.loaded(id) != nil {
+			continue
 		}
 		_, _ = c.load(ctx, id, refuseMissing) // why not is logged there; who asks for the group is told
 	}

@@ -45,6 +45,8 @@ type groupWrite struct {
 	fold *group.Fold
 	done chan struct{} // closed when the outcome is known
 	err  error         // the outcome; to be read after done
+	// check says that somebody wants to know that this broker is the coordinator, even if nothing is to be written.
+	check bool
 }
 
 func newHostedGroup(c *coordinator, id string, seen view, state *group.Group, book *group.Book) *hostedGroup {
@@ -186,6 +188,9 @@ func (h *hostedGroup) multis(w *groupWrite) multis {
 		}
 		m.runs = append(m.runs, ops)
 	}
+	if len(m.runs) == 0 && w.check {
+		m.runs = append(m.runs, h.check())
+	}
 	return m
 }
 
@@ -263,7 +268,7 @@ func (h *hostedGroup) topicsChanged(now time.Time, v view) {
 func (h *hostedGroup) forgetDeleted() {
 	gone := make(map[uint64]bool)
 	for at := range h.book.All() {
-		if h.c.b.topics.id(at.Topic) == nil {
+		if h.c.gone(at.Topic) {
 			gone[at.Topic] = true
 		}
 	}

@@ -39,7 +39,8 @@ func (b *Broker) initProducerID(
 		}
 		b.ids.next, b.ids.limit = first, first+producerIDBlock
 	}
-	if req.ProducerID >= b.ids.limit {
+	// In a cluster other brokers take blocks, too.
+	if b.member == nil && req.ProducerID >= b.ids.limit {
 		return nil, wire.Errorf(wire.CodeInvalidArgument, "producer id %d was never given out", req.ProducerID)
 	}
 	if req.ProducerID >= 0 && req.Epoch < 0 {

@@ -33,6 +33,11 @@ func (b *Broker) listOffset(topicID uint64, at int64, out *wire.ListOffsetsResul
 		out.Error = werr
 		return
 	}
+	if at == wire.AtEnd && b.replicas != nil && !b.replicas.settled(p.id()) {
+		out.Error = b.logError(p, wire.Errorf(wire.CodeNotLeader,
+			"its leader is new, and does not know yet which is the newest record that all replicas in sync hold"))
+		return
+	}
 	start, end := log.Bounds()
 	switch at {
 	case wire.AtEnd:

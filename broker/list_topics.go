@@ -29,7 +29,10 @@ func (b *Broker) summary(t *topic) wire.TopicSummary {
 	s.InPerSec, s.OutPerSec = t.counters.rates()
 	damaged := 0
 	for _, p := range t.partitions() {
-		log, err := b.openLog(p)
+		log, err := b.localLog(p)
+		if log == nil && err == nil {
+			continue // its copies are with other brokers
+		}
 		if err != nil {
 			_ = b.logError(p, err) // notes damage
 			damaged++

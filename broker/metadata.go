@@ -61,7 +61,7 @@ func (b *Broker) createMissing(ctx context.Context, answers []wire.TopicMetadata
 	specs := make([]metadata.NewTopic, len(places))
 	for i, place := range places {
 		specs[i] = metadata.NewTopic{
-			Name: answers[place].Name, Partitions: b.cfg.TopicDefaults.Partitions, Replicas: 1,
+			Name: answers[place].Name, Partitions: b.cfg.TopicDefaults.Partitions, Replicas: b.defaultReplicas(),
 		}
 	}
 	for i, r := range b.makeTopics(ctx, b.meta, specs) {
@@ -80,14 +80,46 @@ func (b *Broker) createMissing(ctx context.Context, answers []wire.TopicMetadata
 }
 
 func (b *Broker) brokers() []wire.Broker {
-	return []wire.Broker{{ID: b.cfg.NodeID, Address: b.advertise}}
+	if b.member == nil {
+		return []wire.Broker{{ID: b.cfg.NodeID, Address: b.advertise}}
+	}
+	list := b.member.Brokers()
+	brokers := make([]wire.Broker, len(list))
+	for i, r := range list {
+		brokers[i] = wire.Broker{ID: r.Member.Broker, Address: r.Client}
+	}
+	return brokers
+}
+
+// leadership is who leads a partition, and who has copies of it.
+type leadership struct {
+	leader, epoch    int32 // -1: nobody, as far as this broker knows
+	replicas, inSync []int32
+}
+
+// leadership tells who leads a partition: this broker, if it stands alone.
+func (b *Broker) leadership(p *partition) leadership {
+	if b.member == nil {
+		self := []int32{b.cfg.NodeID}
+		return leadership{b.cfg.NodeID, b.store.Identity().LeaderEpoch, self, self}
+	}
+	known, there := b.member.Partition(p.id())
+	if !there {
+		return leadership{leader: -1, epoch: -1}
+	}
+	s := &known.State
+	l := leadership{leader: s.Leader, epoch: s.LeaderEpoch, replicas: s.Replicas}
+	for _, m := range s.ISR {
+		l.inSync = append(l.inSync, m.Broker)
+	}
+	return l
 }
 
 func (b *Broker) topicMetadata(t *topic) wire.TopicMetadata {
 	parts := make([]wire.PartitionMetadata, len(t.partitions()))
-	epoch := b.store.Identity().LeaderEpoch
-	for i := range parts {
-		parts[i] = wire.PartitionMetadata{Index: int32(i), Leader: b.cfg.NodeID, LeaderEpoch: epoch}
+	for i, p := range t.partitions() {
+		l := b.leadership(p)
+		parts[i] = wire.PartitionMetadata{Index: p.index, Leader: l.leader, LeaderEpoch: l.epoch}
 	}
 	return wire.TopicMetadata{Name: t.name, ID: t.id, Partitions: parts}
 }

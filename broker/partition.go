@@ -10,7 +10,12 @@ import (
 
 // openLog gives the partition's log, opening it at the first touch. Its retention is decided before anyone sees it, so
 // that no reader is served what had expired while the broker was down.
+//
+// In a cluster it is given to nobody but the clients of the partition's leader: the error is a *wire.Error, E107.
 func (b *Broker) openLog(p *partition) (*partitionlog.Log, error) {
+	if b.replicas != nil && !b.replicas.leads(p.id()) {
+		return nil, b.replicas.notLeader(p.id())
+	}
 	if log := p.log.Load(); log != nil {
 		return log, nil
 	}
@@ -35,6 +40,17 @@ func (b *Broker) openLog(p *partition) (*partitionlog.Log, error) {
 	p.log.Store(log)
 	b.opened.add(p)
 	return log, nil
+}
+
+// localLog gives the log of this broker's copy of the partition, whether it leads it or not; nil: it has none.
+func (b *Broker) localLog(p *partition) (*partitionlog.Log, error) {
+	if b.replicas == nil {
+		return b.openLog(p)
+	}
+	if r := b.replicas.replica(p.id()); r != nil {
+		return r.log, nil
+	}
+	return nil, nil
 }
 
 // openedSet lists the partitions whose logs are open, for the ticker. Safe for concurrent use.

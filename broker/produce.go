@@ -6,6 +6,7 @@ import (
 
 	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/record"
+	"github.com/skidway/skidway/replication"
 	"github.com/skidway/skidway/units"
 	"github.com/skidway/skidway/wire"
 )
@@ -38,6 +39,16 @@ type appended struct {
 	part    *partition
 	answer  *wire.ProduceResult
 	receipt partitionlog.Receipt
+	// commit is the answer of the partition's replicas; nil: this broker stands alone.
+	commit *commitment
+}
+
+// done is closed when the outcome is known.
+func (a *appended) done() <-chan struct{} {
+	if a.commit != nil {
+		return a.commit.done
+	}
+	return a.receipt.Done()
 }
 
 // startProduce checks the batches and queues those that are good.
@@ -97,11 +108,12 @@ func (c *produceCall) append(t *topic, in *wire.ProducePartition, out *wire.Prod
 	if err != nil {
 		return err
 	}
-	receipt, err := c.b.append(p, batch, ac.now)
+	a, err := c.b.append(p, batch, appendTerms{now: ac.now, acks: c.acks})
 	if err != nil {
 		return err
 	}
-	c.appends = append(c.appends, appended{part: p, answer: out, receipt: receipt})
+	a.answer = out
+	c.appends = append(c.appends, a)
 	return nil
 }
 
@@ -126,23 +138,33 @@ func (b *Broker) overloaded() *wire.Error {
 		units.FormatBytes(b.queued.inUse()))
 }
 
+// appendTerms are when a batch is appended, and what it waits for.
+type appendTerms struct {
+	now  int64
+	acks int8
+}
+
 // append queues a checked batch on its partition's log.
-func (b *Broker) append(p *partition, batch record.Batch, now int64) (partitionlog.Receipt, *wire.Error) {
+func (b *Broker) append(p *partition, batch record.Batch, terms appendTerms) (appended, *wire.Error) {
 	log, err := b.openLog(p)
 	if err != nil {
-		return partitionlog.Receipt{}, b.logError(p, err)
+		return appended{}, b.logError(p, err)
 	}
-	receipt, err := log.Append(batch, partitionlog.AppendOptions{
-		Now: now, TimestampType: p.topic.settings().Timestamps,
-	})
+	a := appended{part: p}
+	o := partitionlog.AppendOptions{Now: terms.now, TimestampType: p.topic.settings().Timestamps}
+	if b.replicas != nil {
+		a.receipt, a.commit, err = b.replicas.produce(p.id(), batch, o, terms.acks)
+	} else {
+		a.receipt, err = log.Append(batch, o)
+	}
 	if err != nil {
-		return partitionlog.Receipt{}, b.logError(p, err)
+		return appended{}, b.logError(p, err)
 	}
-	if !receipt.Duplicate {
+	if !a.receipt.Duplicate {
 		p.topic.counters.recordsIn.Add(int64(batch.Count()))
 		p.topic.counters.bytesIn.Add(int64(len(batch)))
 	}
-	return receipt, nil
+	return a, nil
 }
 
 // Wait answers when all is durable, or when the time is over.
@@ -156,13 +178,13 @@ func (c *produceCall) Wait(ctx context.Context) (wire.Response, error) {
 	for i := range c.appends {
 		a := &c.appends[i]
 		select {
-		case <-a.receipt.Done():
+		case <-a.done():
 		default:
 			if timer == nil {
 				timer = time.NewTimer(c.timeout)
 				defer timer.Stop()
 			}
-			if err := c.await(ctx, a.receipt.Done(), timer); err != nil {
+			if err := c.await(ctx, a.done(), timer); err != nil {
 				c.expire(i, err)
 				return &c.response, nil
 			}
@@ -189,8 +211,8 @@ func (c *produceCall) await(ctx context.Context, done <-chan struct{}, timer *ti
 
 // settle fills in the answer of an append whose outcome is known.
 func (c *produceCall) settle(a *appended) {
-	if err := a.receipt.Err(); err != nil {
-		a.answer.Error = c.b.logError(a.part, err)
+	if err := a.err(c.b); err != nil {
+		a.answer.Error = err
 		return
 	}
 	a.answer.BaseOffset = a.receipt.Base
@@ -202,12 +224,27 @@ func (c *produceCall) settle(a *appended) {
 	}
 }
 
+// err is what went wrong with an append whose outcome is known, nil if nothing did.
+func (a *appended) err(b *Broker) *wire.Error {
+	if a.commit != nil && a.commit.result != replication.ResultOK {
+		return b.replicas.refusal(a.part.id(), a.commit.result)
+	}
+	select {
+	case <-a.receipt.Done():
+		if err := a.receipt.Err(); err != nil {
+			return b.logError(a.part, err)
+		}
+	default: // a replica's outcome is that of its commitment
+	}
+	return nil
+}
+
 // expire answers those from the i-th on whose outcome is not known with err.
 func (c *produceCall) expire(i int, err *wire.Error) {
 	for ; i < len(c.appends); i++ {
 		a := &c.appends[i]
 		select {
-		case <-a.receipt.Done():
+		case <-a.done():
 			c.settle(a)
 		default:
 			a.answer.Error = err

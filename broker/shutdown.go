@@ -42,17 +42,32 @@ func (b *Broker) drain(ctx context.Context) error {
 	b.log.Info("broker stops")
 	b.beginDrain()
 	var faults []error
+	if b.member != nil { // while clients are still served
+		if err := b.member.Drain(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("broker: %w", err))
+		}
+	}
 	if err := b.server.Shutdown(ctx); err != nil {
 		faults = append(faults, fmt.Errorf("broker: connections were cut: %w", err))
 	}
 	<-b.serving
 	b.stopTasks()
 	b.tasks.Wait()
+	if b.peers != nil {
+		if err := b.peers.Close(); err != nil {
+			faults = append(faults, fmt.Errorf("broker: %w", err))
+		}
+	}
 	b.groups.stop()
 	b.flushStarts()
 	b.linger.stop()
 	if err := b.store.Close(); err != nil {
 		faults = append(faults, fmt.Errorf("broker: closing the store: %w", err))
+	}
+	if b.zk != nil {
+		if err := b.zk.Close(); err != nil {
+			faults = append(faults, fmt.Errorf("broker: %w", err))
+		}
 	}
 	b.http.stop(ctx)
 	b.log.Info("broker stopped")

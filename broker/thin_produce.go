@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/record"
 	"github.com/skidway/skidway/wire"
 )
@@ -19,11 +18,11 @@ import (
 
 // thinProduceCall is one thin_produce under way.
 type thinProduceCall struct {
-	b       *Broker
-	req     *wire.ThinProduceRequest
-	part    *partition
-	receipt partitionlog.Receipt
-	bytes   int64 // charged to Broker.queued
+	b     *Broker
+	req   *wire.ThinProduceRequest
+	part  *partition
+	made  appended
+	bytes int64 // charged to Broker.queued
 }
 
 // startThinProduce makes the batch and queues it.
@@ -76,7 +75,7 @@ func (b *Broker) thinProduce(req *wire.ThinProduceRequest) (*thinProduceCall, er
 	if !b.queued.try(c.bytes) {
 		return nil, b.overloaded()
 	}
-	if c.receipt, werr = b.append(p, batch, now); werr != nil {
+	if c.made, werr = b.append(p, batch, appendTerms{now: now, acks: req.Acks}); werr != nil {
 		b.queued.release(c.bytes)
 		return nil, werr
 	}
@@ -134,7 +133,7 @@ func (c *thinProduceCall) Wait(ctx context.Context) (wire.Response, error) {
 	timer := time.NewTimer(c.b.cfg.Limits.ProduceWait)
 	defer timer.Stop()
 	select {
-	case <-c.receipt.Done():
+	case <-c.made.done():
 	case <-timer.C:
 		c.letGo()
 		return nil, wire.Errorf(wire.CodeTimedOut,
@@ -145,14 +144,14 @@ func (c *thinProduceCall) Wait(ctx context.Context) (wire.Response, error) {
 			"the connection ended before the records were on disk; whether they will be is unknown")
 	}
 	c.b.queued.release(c.bytes)
-	if err := c.receipt.Err(); err != nil {
-		return nil, c.b.logError(c.part, err)
+	if err := c.made.err(c.b); err != nil {
+		return nil, err
 	}
-	resp.BaseOffset = c.receipt.Base
+	resp.BaseOffset = c.made.receipt.Base
 	return resp, nil
 }
 
 func (c *thinProduceCall) letGo() {
 	bytes, queued := c.bytes, c.b.queued
-	c.b.linger.add(c.receipt, func() { queued.release(bytes) })
+	c.b.linger.add(c.made.receipt, func() { queued.release(bytes) })
 }

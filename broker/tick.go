@@ -50,6 +50,10 @@ func (b *Broker) startTasks(ctx context.Context) {
 	b.task(ctx, b.reclaim)
 	b.task(ctx, b.finishDeletions)
 	b.task(ctx, b.groups.run)
+	if b.member != nil {
+		b.task(ctx, b.replicas.run)
+		b.task(ctx, b.runMember)
+	}
 }
 
 // task runs f on a goroutine that Shutdown waits for. A panic ends the process, as anywhere: no half-alive broker
@@ -77,8 +81,14 @@ func (b *Broker) tick(ctx context.Context) {
 		now := b.clock.now()
 		alarmed = b.watchClock(alarmed)
 		for _, p := range b.opened.snapshot() {
+			if b.replicas != nil && !b.replicas.leads(p.id()) {
+				continue // its leader decides
+			}
 			if err := b.retain(p, p.log.Load(), now); err != nil {
 				_ = b.logError(p, err) // notes damage; deletion is not the end of the world
+			}
+			if b.replicas != nil {
+				b.replicas.trimmed(p.id())
 			}
 		}
 		if d := time.Since(sampled); d >= sampleEvery {
@@ -129,7 +139,7 @@ func (b *Broker) reclaim(ctx context.Context) {
 
 // warm opens the logs that nobody has asked for, gently, so that their retention runs too.
 func (b *Broker) warm(ctx context.Context) {
-	if b.cfg.knobs.warm < 0 {
+	if b.cfg.knobs.warm < 0 || b.replicas != nil {
 		return
 	}
 	pause := time.NewTimer(b.cfg.knobs.warm)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/kv"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/partitionlog"
@@ -46,6 +47,11 @@ type partition struct {
 
 // key is the partition's name in the store.
 func (p *partition) key() kv.Partition { return kv.Partition{Topic: p.topic.id, Index: p.index} }
+
+// id is the partition's name in a cluster.
+func (p *partition) id() cluster.PartitionID {
+	return cluster.PartitionID{Topic: p.topic.id, Index: p.index}
+}
 
 // partition finds a partition by its number; nil when there is none.
 func (t *topic) partition(index int32) *partition {

@@ -40,7 +40,7 @@ func TestCreateTopicRefusalsI13(t *testing.T) {
 		{wire.NewTopic{Name: "__consumer_offsets"}, wire.CodeInvalidTopicName, ""},
 		{wire.NewTopic{Name: strings.Repeat("x", 250)}, wire.CodeInvalidTopicName, ""},
 		{wire.NewTopic{Name: "p", Partitions: 10_001}, wire.CodeInvalidPartitions, ""},
-		{wire.NewTopic{Name: "r", Replicas: 3}, wire.CodeInvalidArgument, "3 replicas"},
+		{wire.NewTopic{Name: "r", Replicas: 3}, wire.CodeNotEnoughBrokers, "3 replicas"},
 		{wire.NewTopic{Name: "s", Settings: setting("retension", "7d")}, wire.CodeUnknownSetting,
 			`did you mean "retention"?`},
 		{wire.NewTopic{Name: "s", Settings: setting("retention", "7 parsecs")}, wire.CodeInvalidSetting, "7 parsecs"},

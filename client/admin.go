@@ -103,45 +103,47 @@ const (
 // the partitions.
 func (a *Admin) ListOffsets(ctx context.Context, topic string, at int64,
 	partitions ...int32) ([]wire.ListOffsetsResult, error) {
-	info, err := a.c.meta.topic(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	ask := wire.ListOffsetsTopic{ID: info.id}
-	for _, index := range info.indexes(partitions) {
-		ask.Partitions = append(ask.Partitions, wire.ListOffsetsPartition{Index: index, At: at})
-	}
-	r, err := query[*wire.ListOffsetsResponse](ctx, a.c, &wire.ListOffsetsRequest{Topics: []wire.ListOffsetsTopic{ask}})
-	if err != nil {
-		return nil, err
-	}
-	if len(r.Topics) != 1 {
-		return nil, newError(wire.CodeInternal, nowhere(a.c.Address()), "the broker answered about %d topics, not 1",
-			len(r.Topics))
-	}
-	return r.Topics[0].Partitions, nil
+	return onLeaders(ctx, a.c, topic, partitions, leaderCall[wire.ListOffsetsResult]{
+		ask: func(id uint64, indexes []int32) wire.Request {
+			ask := wire.ListOffsetsTopic{ID: id}
+			for _, index := range indexes {
+				ask.Partitions = append(ask.Partitions, wire.ListOffsetsPartition{Index: index, At: at})
+			}
+			return &wire.ListOffsetsRequest{Topics: []wire.ListOffsetsTopic{ask}}
+		},
+		results: func(r wire.Response) []wire.ListOffsetsResult {
+			if r, ok := r.(*wire.ListOffsetsResponse); ok && len(r.Topics) == 1 {
+				return r.Topics[0].Partitions
+			}
+			return nil
+		},
+		of:    func(r wire.ListOffsetsResult) (int32, *wire.Error) { return r.Index, r.Error },
+		again: (*Error).Retriable,
+	})
 }
 
 // DeleteRecords deletes the records before an offset in each of the partitions of a topic that are named; OffsetEnd
 // deletes all. The results are in ascending order of the partitions.
 func (a *Admin) DeleteRecords(ctx context.Context, topic string, before map[int32]int64) ([]wire.DeleteRecordsResult,
 	error) {
-	info, err := a.c.meta.topic(ctx, topic)
-	if err != nil {
-		return nil, err
+	if len(before) == 0 {
+		return nil, nil
 	}
-	ask := wire.DeleteRecordsTopic{ID: info.id}
-	for _, index := range sortedKeys(before) {
-		ask.Partitions = append(ask.Partitions, wire.DeleteRecordsPartition{Index: index, Before: before[index]})
-	}
-	r, err := request[*wire.DeleteRecordsResponse](ctx, a.c,
-		&wire.DeleteRecordsRequest{Topics: []wire.DeleteRecordsTopic{ask}})
-	if err != nil {
-		return nil, err
-	}
-	if len(r.Topics) != 1 {
-		return nil, newError(wire.CodeInternal, nowhere(a.c.Address()), "the broker answered about %d topics, not 1",
-			len(r.Topics))
-	}
-	return r.Topics[0].Partitions, nil
+	return onLeaders(ctx, a.c, topic, sortedKeys(before), leaderCall[wire.DeleteRecordsResult]{
+		ask: func(id uint64, indexes []int32) wire.Request {
+			ask := wire.DeleteRecordsTopic{ID: id}
+			for _, index := range indexes {
+				ask.Partitions = append(ask.Partitions, wire.DeleteRecordsPartition{Index: index, Before: before[index]})
+			}
+			return &wire.DeleteRecordsRequest{Topics: []wire.DeleteRecordsTopic{ask}}
+		},
+		results: func(r wire.Response) []wire.DeleteRecordsResult {
+			if r, ok := r.(*wire.DeleteRecordsResponse); ok && len(r.Topics) == 1 {
+				return r.Topics[0].Partitions
+			}
+			return nil
+		},
+		of:    func(r wire.DeleteRecordsResult) (int32, *wire.Error) { return r.Index, r.Error },
+		again: withoutEffect,
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +22,24 @@ import (
 const (
 	brokerDirEnv    = "SKIDWAY_TEST_BROKER_DIR"
 	brokerListenEnv = "SKIDWAY_TEST_BROKER_LISTEN"
+	// With these it is a broker of a cluster.
+	brokerZooKeeperEnv = "SKIDWAY_TEST_BROKER_ZOOKEEPER"
+	brokerIDEnv        = "SKIDWAY_TEST_BROKER_ID"
+	brokerPeerEnv      = "SKIDWAY_TEST_BROKER_PEER"
 )
 
 // runBroker serves until it is killed.
 func runBroker(dir string) error {
-	b, err := broker.Start(context.Background(), broker.Config{DataDir: dir, Listen: os.Getenv(brokerListenEnv)})
+	cfg := broker.Config{DataDir: dir, Listen: os.Getenv(brokerListenEnv)}
+	if zk := os.Getenv(brokerZooKeeperEnv); zk != "" {
+		id, err := strconv.Atoi(os.Getenv(brokerIDEnv))
+		if err != nil {
+			return err
+		}
+		cfg = clusterConfig(int32(id), dir, cfg.Listen, zk)
+		cfg.Cluster.Listen = os.Getenv(brokerPeerEnv)
+	}
+	b, err := broker.Start(context.Background(), cfg)
 	if err != nil {
 		return err
 	}
@@ -37,6 +51,7 @@ func runBroker(dir string) error {
 type brokerProcess struct {
 	t           testing.TB
 	dir, listen string
+	env         []string // more of it
 	cmd         *exec.Cmd
 	killed      int
 }
@@ -45,6 +60,8 @@ func (b *brokerProcess) start() {
 	b.t.Helper()
 	b.cmd = exec.Command(os.Args[0])
 	b.cmd.Env = append(os.Environ(), brokerDirEnv+"="+b.dir, brokerListenEnv+"="+b.listen)
+	b.cmd.Env = append(b.cmd.Env, b.env...)
+	b.cmd.Stderr = os.Stderr
 	out, err := b.cmd.StdoutPipe()
 	require.NoError(b.t, err)
 	require.NoError(b.t, b.cmd.Start())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func advertising(address string) func(*broker.Config) {
 // connect makes a client that is closed with the test.
 func connect(t testing.TB, address string, o client.Options) *client.Client {
 	t.Helper()
-	c, err := client.Connect(testContext(t), []string{address}, o)
+	c, err := client.Connect(testContext(t), strings.Split(address, ","), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -18,6 +18,18 @@ type Settings struct {
 	Timestamps         record.TimestampType // whose time a record carries
 	TimestampBeforeMax time.Duration        // how far a record's own timestamp may lie in the past; 0: without limit
 	TimestampAfterMax  time.Duration        // how far it may lie in the future; 0: without limit
+	// MinInSync is how many replicas must hold a record before it is acknowledged with acks=all; 0: a majority.
+	// InSyncOf resolves it.
+	MinInSync int32
+}
+
+// InSyncOf returns how many of that many replicas must hold a record before it is acknowledged: at least 1. It may
+// be more than there are, and then nothing is acknowledged.
+func (s Settings) InSyncOf(replicas int32) int32 {
+	if s.MinInSync > 0 {
+		return s.MinInSync
+	}
+	return max(replicas, 1)/2 + 1
 }
 
 // DefaultSettings returns the settings of a broker that was told nothing else.

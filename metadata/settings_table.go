@@ -14,7 +14,7 @@ import (
 // Setting describes one topic setting.
 type Setting struct {
 	Name    string // as users write it
-	Kind    string // what its values are: "duration", "size" or "word"
+	Kind    string // what its values are: "duration", "size", "count" or "word"
 	Default string // in force where neither topic nor broker says otherwise
 	Bounds  string // the values that are taken, in words
 	Doc     string // one sentence
@@ -28,6 +28,7 @@ const (
 	minRetention  = time.Millisecond
 	minBatchBytes = 1 << 10
 	maxBatchBytes = 64 << 20
+	maxInSync     = 1024
 )
 
 // settingTable holds every topic setting there is, in the order in which they are shown.
@@ -111,6 +112,28 @@ var settingTable = []Setting{
 			return parseAge(&s.TimestampAfterMax, text, time.Millisecond)
 		},
 		format: func(s Settings) string { return formatAge(s.TimestampAfterMax) },
+	},
+	{
+		Name: "min_in_sync", Kind: "count", Default: "auto", Bounds: `1 to 1024, or "auto"`,
+		Doc: "How many replicas must hold a record before it is acknowledged with acks=all; auto: a majority of them.",
+		set: func(s *Settings, text string) error {
+			if text == "auto" {
+				s.MinInSync = 0
+				return nil
+			}
+			n, err := strconv.ParseInt(text, 10, 32)
+			if err != nil || n < 1 || n > maxInSync {
+				return fmt.Errorf(`must be from 1 to %d, or "auto"`, maxInSync)
+			}
+			s.MinInSync = int32(n)
+			return nil
+		},
+		format: func(s Settings) string {
+			if s.MinInSync == 0 {
+				return "auto"
+			}
+			return strconv.Itoa(int(s.MinInSync))
+		},
 	},
 	{
 		Name: "cleanup", Kind: "word", Default: "delete", Bounds: "delete",

@@ -10,6 +10,7 @@ type Code uint16
 // The error codes. What each means stands in the table of this file and, made
 // from it, in docs/format/wire.md.
 const (
+	CodeNotEnoughBrokers   Code = 103
 	CodeTimedOut           Code = 105
 	CodeNotEnoughReplicas  Code = 106
 	CodeNotLeader          Code = 107
@@ -93,6 +94,9 @@ type codeInfo struct {
 
 // codes is the error table, by ascending number.
 var codes = []codeInfo{
+	{CodeNotEnoughBrokers, "NOT_ENOUGH_BROKERS", RetryNever,
+		"There are fewer brokers than the topic is to have replicas.",
+		"Ask for fewer replicas, or start more brokers."},
 	{CodeTimedOut, "TIMED_OUT", RetryUnknown, "The broker did not finish within the time given.",
 		"Whether a write was carried out is unknown: repeat it with the same producer id and sequence."},
 	{CodeNotEnoughReplicas, "NOT_ENOUGH_REPLICAS", RetryLater, "Too few replicas are in sync to accept the write.",

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -74,24 +76,37 @@ func (a *app) loadConfig(cmd *cobra.Command, dev bool) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, ofConfig(brokerConfig(c, dev).Validate(), c)
+	secret, err := readSecret(c)
+	if err != nil {
+		return nil, err
+	}
+	return c, ofConfig(brokerConfig(c, secret, dev).Validate(), c)
 }
 
 // brokerConfig writes the settings as the broker takes them.
-func brokerConfig(c *config.Config, dev bool) broker.Config {
+func brokerConfig(c *config.Config, secret []byte, dev bool) broker.Config {
 	b := readBuild()
 	bc := broker.Config{
 		DataDir: c.DataDir, Listen: c.Listen, Advertise: c.Advertise, HTTPListen: c.HTTP, NodeID: c.NodeID,
 		Fsync: c.Fsync, FsyncInterval: c.FsyncInterval, AutoCreate: broker.AutoCreateOff,
-		TopicDefaults: broker.TopicDefaults{Partitions: c.Partitions, Settings: c.TopicSettings},
-		Storage:       broker.Storage{CacheBytes: c.CacheBytes, MemTableBytes: c.MemTableBytes, WALDir: c.WALDir},
-		Groups:        broker.Groups{Options: c.Groups, OffsetRetention: c.OffsetRetention},
+		TopicDefaults: broker.TopicDefaults{
+			Partitions: c.Partitions, Replicas: c.Replicas, Settings: c.TopicSettings,
+		},
+		Storage: broker.Storage{CacheBytes: c.CacheBytes, MemTableBytes: c.MemTableBytes, WALDir: c.WALDir},
+		Groups:  broker.Groups{Options: c.Groups, OffsetRetention: c.OffsetRetention},
 		Limits: broker.Limits{Connections: c.Connections, MemoryBytes: c.MemoryBytes,
 			FrameBytes: int(c.RequestBytes)},
 		Version: broker.Version{Number: b.version, Commit: b.commit},
 	}
-	if dev {
+	switch k := c.Cluster; {
+	case dev:
 		bc.Mode = broker.ModeDev
+	case len(k.ZooKeeper) > 0:
+		bc.Mode = broker.ModeCluster
+		bc.Cluster = broker.Cluster{
+			ZooKeeper: k.ZooKeeper, Chroot: k.Chroot, SessionTimeout: k.SessionTimeout, Listen: k.Listen,
+			Advertise: k.Advertise, Rack: k.Rack, Secret: secret,
+		}
 	}
 	if c.AutoCreateTopics {
 		bc.AutoCreate = broker.AutoCreateOn
@@ -103,6 +118,30 @@ func brokerConfig(c *config.Config, dev bool) broker.Config {
 		bc.Insecure = broker.InsecureAllowed
 	}
 	return bc
+}
+
+// maxSecretBytes bounds the file of the cluster's secret.
+const maxSecretBytes = 4096
+
+// readSecret reads the cluster's secret; nil where the broker stands alone. A newline at the end is not part of it.
+func readSecret(c *config.Config) ([]byte, error) {
+	if len(c.Cluster.ZooKeeper) == 0 || c.SecretFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.SecretFile)
+	if err != nil {
+		return nil, failure.BadValue(origin(c, "cluster.secret_file"), "%v", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	switch {
+	case err != nil:
+		return nil, failure.BadValue(origin(c, "cluster.secret_file"), "%v", err)
+	case len(text) > maxSecretBytes:
+		return nil, failure.BadValue(origin(c, "cluster.secret_file"), "%s has more than %d bytes", c.SecretFile,
+			maxSecretBytes)
+	}
+	return bytes.TrimRight(text, "\r\n"), nil
 }
 
 func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
@@ -117,7 +156,11 @@ func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
 	for _, w := range config.UnknownVariables(a.env, otherVariables()) {
 		log.Warn(w)
 	}
-	bc := brokerConfig(c, flags.dev)
+	secret, err := readSecret(c)
+	if err != nil {
+		return err
+	}
+	bc := brokerConfig(c, secret, flags.dev)
 	bc.Logger = log
 	bc.OnFatal = func(err error) {
 		log.Error("the store failed; the process ends before anything more is acknowledged", "error", err)

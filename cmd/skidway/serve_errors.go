@@ -16,7 +16,10 @@ import (
 // keyOf names the setting behind a field of broker.Config.
 var keyOf = map[string]string{
 	"DataDir": "data_dir", "Listen": "listen", "Advertise": "advertise", "HTTPListen": "http", "NodeID": "node_id",
-	"Profiles":      "pprof",
+	"Profiles":          "pprof",
+	"Cluster.ZooKeeper": "cluster.zookeeper", "Cluster.Chroot": "cluster.chroot", "Cluster.Listen": "cluster.listen",
+	"Cluster.Advertise": "cluster.advertise", "Cluster.Secret": "cluster.secret_file",
+	"Cluster.SessionTimeout": "cluster.session_timeout", "TopicDefaults.Replicas": "topic_defaults.replicas",
 	"FsyncInterval": "log.fsync_interval", "TopicDefaults.Partitions": "topic_defaults.partitions",
 	"TopicDefaults.Settings": "topic_defaults", "Storage.CacheBytes": "storage.cache",
 	"Storage.MemTableBytes": "storage.memtable",

@@ -176,7 +176,7 @@ func TestBanner(t *testing.T) {
 	dir := t.TempDir()
 	c, err := config.Load(config.Sources{Env: []string{"HOME=" + dir}, Mode: config.Development})
 	require.NoError(t, err)
-	bc := brokerConfig(c, true)
+	bc := brokerConfig(c, nil, true)
 	bc.Listen, bc.HTTPListen = "127.0.0.1:0", "127.0.0.1:0"
 	b, err := broker.Start(t.Context(), bc)
 	require.NoError(t, err)

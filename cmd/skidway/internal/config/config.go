@@ -24,7 +24,11 @@ type Config struct {
 	Fsync         kv.FsyncPolicy
 	FsyncInterval time.Duration
 
+	Cluster    Cluster
+	SecretFile string // empty: none
+
 	Partitions    int32             // of a topic created without a number
+	Replicas      int32             // likewise; 0: by the number of brokers
 	TopicSettings map[string]string // topic setting's name -> text, for topics that do not override it
 
 	Groups          group.Options
@@ -39,6 +43,13 @@ type Config struct {
 	RequestBytes int64
 
 	values map[string]Value
+}
+
+// Cluster is the place of a broker that is not alone.
+type Cluster struct {
+	ZooKeeper                       []string // none: the broker stands alone
+	Chroot, Listen, Advertise, Rack string
+	SessionTimeout                  time.Duration
 }
 
 // Layer is one of the places that a value comes from, the weakest first.

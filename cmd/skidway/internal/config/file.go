@@ -125,23 +125,32 @@ func (d *document) keyValue(section []string, e *unstable.Node, values map[strin
 		d.unknownKey(path, at)
 		return
 	}
-	values[key.Name] = d.value(e.Value(), at)
+	values[key.Name] = d.value(key, e.Value(), at)
 }
 
-// value reads a scalar as text: the file may write 7440 or "7440", true or "true".
-func (d *document) value(n *unstable.Node, at span) Value {
+// value reads a scalar as text: the file may write 7440 or "7440", true or "true". Where a key takes a list, one of
+// texts is one text with commas, as a flag has it.
+func (d *document) value(key Key, n *unstable.Node, at span) Value {
 	v := Value{Layer: File, Where: fmt.Sprintf("%s:%d", d.path, at.line)}
 	if n.Raw.Length > 0 {
 		at = d.span(n.Raw)
 	}
 	v.line, v.column, v.width = at.line, at.column, at.width
-	switch n.Kind {
-	case unstable.String:
+	switch {
+	case n.Kind == unstable.String:
 		v.Text = string(n.Data)
-	case unstable.Integer:
+	case n.Kind == unstable.Integer:
 		v.Text = strings.ReplaceAll(string(n.Data), "_", "")
-	case unstable.Bool:
+	case n.Kind == unstable.Bool:
 		v.Text = string(n.Data)
+	case n.Kind == unstable.Array && key.Kind == List:
+		var parts []string
+		for children := n.Children(); children.Next(); {
+			if children.Node().Kind == unstable.String {
+				parts = append(parts, string(children.Node().Data))
+			}
+		}
+		v.Text = strings.Join(parts, ",")
 	default:
 		f := failure.BadValue(v.Where, "%s is no value for a setting", strings.ToLower(n.Kind.String()))
 		f.Snippet = d.snippet(at, "wants a text, a number, true or false")

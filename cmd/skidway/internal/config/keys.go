@@ -24,11 +24,12 @@ const (
 	Switch               // true or false, bare in the file; the flag alone means true
 	Duration             // "7d", quoted
 	Bytes                // "64MiB", quoted, or a bare number
+	List                 // ["a", "b"], or "a,b"
 )
 
 // String returns the word that stands for a value of this kind in --help.
 func (k Kind) String() string {
-	return [...]string{"text", "number", "switch", "duration", "size"}[k]
+	return [...]string{"text", "number", "switch", "duration", "size", "list"}[k]
 }
 
 // Key is one setting.
@@ -65,7 +66,7 @@ func (k Key) Variable() string {
 
 // Keys returns all settings, in the order of the file: the top first, then section by section.
 func Keys() []Key {
-	return slices.Concat(topKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys())
+	return slices.Concat(topKeys(), clusterKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys())
 }
 
 func topKeys() []Key {
@@ -105,6 +106,33 @@ func topKeys() []Key {
 	}
 }
 
+// clusterKeys are those of a broker that is not alone.
+func clusterKeys() []Key {
+	return []Key{
+		{Name: "cluster.zookeeper", Kind: List,
+			Doc:     "ZooKeeper servers that hold the cluster's metadata; without one the broker stands alone",
+			Accepts: "HOST:PORT,...", set: func(c *Config, s string) error { return setAddresses(&c.Cluster.ZooKeeper, s) }},
+		{Name: "cluster.chroot", Kind: Text, Default: "/skidway",
+			Doc: "path in ZooKeeper below which the cluster's nodes lie",
+			set: func(c *Config, s string) error { c.Cluster.Chroot = s; return nil }},
+		{Name: "cluster.session_timeout", Kind: Duration, Default: "6s",
+			Doc: "how long a broker may be silent before others take over its partitions",
+			set: func(c *Config, s string) error { return setDuration(&c.Cluster.SessionTimeout, s) }},
+		{Name: "cluster.listen", Kind: Text, Default: "127.0.0.1:7442",
+			Doc: "address for the other brokers", Accepts: "HOST:PORT",
+			set: func(c *Config, s string) error { return setAddress(&c.Cluster.Listen, s) }},
+		{Name: "cluster.advertise", Kind: Text,
+			Doc: "address that other brokers are told to dial; by default the one listened on", Accepts: "HOST:PORT",
+			set: func(c *Config, s string) error { return setAddress(&c.Cluster.Advertise, s) }},
+		{Name: "cluster.secret_file", Kind: Text,
+			Doc: "file with what proves to other brokers that this one is of the cluster: the same on all, 16 bytes or more",
+			set: func(c *Config, s string) error { c.SecretFile = s; return nil }},
+		{Name: "cluster.rack", Kind: Text,
+			Doc: "where the broker stands; replicas of a partition are put into different racks",
+			set: func(c *Config, s string) error { c.Cluster.Rack = s; return nil }},
+	}
+}
+
 func logKeys() []Key {
 	return []Key{
 		topicSetting("log", "retention"),
@@ -123,6 +151,13 @@ func topicKeys() []Key {
 		{Name: "topic_defaults.partitions", Kind: Number, Default: "1",
 			Doc: "partitions of a topic that is created without a number",
 			set: func(c *Config, s string) error { return setNumber(&c.Partitions, s, 1) }},
+		{Name: "topic_defaults.replicas", Kind: Number, Default: "auto",
+			Doc:     "replicas of a topic that is created without a number; auto: one a broker, at most 3",
+			Accepts: "a number, or auto",
+			set: func(c *Config, s string) error {
+				return setOr(&c.Replicas, s, "auto", func(to *int32, s string) error { return setNumber(to, s, 1) })
+			}},
+		topicSetting("topic_defaults", "min_in_sync"),
 		topicSetting("topic_defaults", "max_batch_bytes"),
 		topicSetting("topic_defaults", "timestamps"),
 		topicSetting("topic_defaults", "timestamp_before_max"),
@@ -133,7 +168,7 @@ func topicKeys() []Key {
 // topicSetting makes the key that is the broker's value of a topic setting: its words, its default and its check are
 // metadata's.
 func topicSetting(section, name string) Key {
-	kinds := map[string]Kind{"duration": Duration, "size": Bytes, "word": Text}
+	kinds := map[string]Kind{"duration": Duration, "size": Bytes, "count": Number, "word": Text}
 	for _, s := range metadata.SettingTable() {
 		if s.Name != name {
 			continue
@@ -265,6 +300,21 @@ func setAddress(to *string, text string) error {
 		return fmt.Errorf("%q has no host name", text)
 	}
 	*to = text
+	return nil
+}
+
+func setAddresses(to *[]string, text string) error {
+	*to = nil
+	if text == "" {
+		return nil
+	}
+	for _, part := range strings.Split(text, ",") {
+		var address string
+		if err := setAddress(&address, strings.TrimSpace(part)); err != nil {
+			return err
+		}
+		*to = append(*to, address)
+	}
 	return nil
 }
 

@@ -1,0 +1,223 @@
+package broker
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/skidway/skidway/cluster"
+	"github.com/skidway/skidway/partitionlog"
+	"github.com/skidway/skidway/peer"
+	"github.com/skidway/skidway/replication"
+)
+
+// replica is this broker's copy of one partition of a cluster: the core that decides, the log, and what carries the
+// core's effects out. Nothing of it waits: what takes time is answered by an event later.
+type replica struct {
+	h   *replicas
+	id  cluster.PartitionID
+	log *partitionlog.Log
+
+	mu   sync.Mutex // guards what follows; held while effects are carried out, before the log's own
+	core *replication.Replica
+	// events are those that carrying effects out brought about, to be taken next; empty between two steps.
+	events  []replication.Event
+	nextID  uint64
+	waiting map[uint64]*commitment // produces that wait for the core's Reply
+	// streams are the links on which followers subscribed last, of a leader; link is that of its own subscription, of a
+	// follower.
+	streams map[int32]peer.Link
+	link    peer.Link
+	reading map[int32]bool        // followers for which the disk is being read
+	version int32                 // of the state that was given to the core last; -1: none
+	start   int64                 // of the log, as far as the core and the log told each other
+	busy    bool                  // on the list of those that need ticks
+	shipped *partitionlog.Receipt // of what the message that is being taken had appended
+	// promising tells whether the newest generation began with a promise.
+	promising bool
+
+	// What others may see without the lock.
+	role   atomic.Int32 // replication.Role
+	leads  atomic.Bool  // may be read from and written to
+	epoch  atomic.Int32 // of the role
+	settle atomic.Bool  // the newest offset may be told
+}
+
+// commitment is a produce that waits until enough replicas hold it.
+type commitment struct {
+	done   chan struct{} // closed when result is set
+	result replication.Result
+}
+
+// step gives the core an event, and carries out all that follows.
+func (r *replica) step(ev replication.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stepLocked(ev)
+}
+
+func (r *replica) stepLocked(ev replication.Event) {
+	r.events = append(r.events, ev)
+	for len(r.events) > 0 {
+		ev := r.events[0]
+		r.events = slices.Delete(r.events, 0, 1)
+		for _, e := range slices.Clone(r.core.Step(r.h.now(), ev)) {
+			r.carry(e) // may add to events
+		}
+	}
+	r.publish()
+}
+
+// publish shows others what the core is now.
+func (r *replica) publish() {
+	s := r.core.Status()
+	end, readable := r.core.Readable()
+	if replication.Role(r.role.Load()) != s.Role || r.epoch.Load() != s.Epoch {
+		r.h.b.log.Debug("replica has another role", "topic_id", r.id.Topic, "partition", r.id.Index,
+			"role", s.Role.String(), "leader_epoch", s.Epoch)
+	}
+	r.role.Store(int32(s.Role))
+	r.epoch.Store(s.Epoch)
+	r.settle.Store(r.core.Settled())
+	r.leads.Store(readable && s.Role == replication.Leader)
+	r.log.SetHighWatermark(end)
+	if s.Role == replication.Follower && s.LogStart > r.start {
+		r.start = s.LogStart // that its leader keeps, and all replicas in sync have reached
+		r.log.RaiseStart(s.LogStart)
+	}
+	if !r.busy && !r.core.Idle() {
+		r.busy = true
+		r.h.keepBusy(r)
+	}
+}
+
+// tick lets time pass, and tells whether more ticks are needed.
+func (r *replica) tick() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stepLocked(replication.Tick{})
+	r.busy = !r.core.Idle()
+	return r.busy
+}
+
+// trimmed tells the core of a leader that retention, or a request, raised the log's start.
+func (r *replica) trimmed() {
+	start, _ := r.log.Bounds()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if start > r.start {
+		r.start = start
+		r.stepLocked(replication.Trimmed{LogStart: start, DataStart: r.log.Stored().DataStart})
+	}
+}
+
+// read gives the core the state as it is known now.
+func (r *replica) read() {
+	p, there := r.h.member.Partition(r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !there:
+		r.stepLocked(replication.Fenced{}) // the topic is being deleted
+	case p.Version > r.version:
+		r.version = p.Version
+		r.stepLocked(replication.StateRead{State: p.State, Version: p.Version})
+	}
+}
+
+// moved gives the core what became of its appends.
+func (r *replica) moved(m partitionlog.Move) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := m.Change; c != nil {
+		r.changed(c)
+	}
+	r.stepLocked(replication.Applied{Generation: m.Generation, End: m.Applied})
+	r.stepLocked(replication.Synced{Generation: m.Generation, End: m.Durable})
+}
+
+// changed tells the core that what began a generation is durable.
+func (r *replica) changed(c *partitionlog.Change) {
+	history := make(replication.History, len(c.History))
+	for i, e := range c.History {
+		history[i] = replication.EpochStart{Epoch: e.Epoch, Start: e.Start}
+	}
+	if r.promising {
+		r.stepLocked(replication.Promised{Generation: c.Generation, End: c.End, History: history})
+		return
+	}
+	r.stepLocked(replication.Cut{Generation: c.Generation, End: c.End, History: history})
+}
+
+// carry carries out one effect.
+func (r *replica) carry(e replication.Effect) {
+	switch e := e.(type) {
+	case replication.Promise, replication.Truncate, replication.Reset, replication.Remove:
+		r.change(e)
+	case replication.Erase: // the whole topic's rows are deleted at once
+	case replication.Append:
+		r.append(e)
+	case replication.Send:
+		r.send(e)
+	case replication.Ship:
+		r.ship(e)
+	case replication.Reply:
+		r.reply(e)
+	case replication.BarrierReply: // nobody asks yet
+	case replication.WriteState:
+		r.h.write(r, e)
+	case replication.ReadState:
+		r.h.reread(r)
+	case replication.Alarm:
+		r.alarm(e)
+	}
+}
+
+// change begins a generation of the log. A log that cannot is damaged, or closed with the broker.
+func (r *replica) change(e replication.Effect) {
+	var err error
+	_, r.promising = e.(replication.Promise)
+	switch e := e.(type) {
+	case replication.Promise:
+		_, err = r.log.Promise(partitionlog.Promise{Generation: e.Generation, Epoch: e.Epoch, Lead: e.Lead})
+	case replication.Truncate:
+		_, err = r.log.Truncate(e.Generation, e.To)
+	case replication.Reset:
+		history := make([]partitionlog.EpochStart, len(e.History))
+		for i, s := range e.History {
+			history[i] = partitionlog.EpochStart{Epoch: s.Epoch, Start: s.Start}
+		}
+		producers := make([]partitionlog.ProducerRow, len(e.Producers))
+		for i, p := range e.Producers {
+			producers[i] = partitionlog.ProducerRow{ID: p.ID, Value: p.State}
+		}
+		_, err = r.log.Reset(partitionlog.Reset{
+			Generation: e.Generation, DataStart: e.DataStart, LogStart: e.LogStart, History: history, Producers: producers,
+		})
+	case replication.Remove:
+		r.h.b.log.Info("the copy of a partition is deleted: it is not of this broker any more", "topic_id", r.id.Topic,
+			"partition", r.id.Index)
+		_, err = r.log.Reset(partitionlog.Reset{Generation: e.Generation})
+	}
+	if err != nil {
+		r.h.b.log.Error("a replica's log cannot be changed", "topic_id", r.id.Topic, "partition", r.id.Index, "error", err)
+	}
+}
+
+func (r *replica) alarm(e replication.Alarm) {
+	r.h.b.log.Error("a replica needs an operator's look", "topic_id", r.id.Topic, "partition", r.id.Index,
+		"reason", e.Reason.String(), "broker", e.Broker)
+}
+
+// reply answers a produce.
+func (r *replica) reply(e replication.Reply) {
+	if c := r.waiting[e.ID]; c != nil {
+		delete(r.waiting, e.ID)
+		c.result = e.Result
+		close(c.done)
+	}
+}
+
+// now is the time that cores are given: it never goes back.
+func (h *replicas) now() time.Duration { return time.Since(h.b.started) }
