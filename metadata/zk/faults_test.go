@@ -116,7 +116,10 @@ func TestD1ClosedFromElsewhere(t *testing.T) {
 	greeting := bytes.Clone(seen[:40])
 	mu.Unlock()
 	require.EqualValues(t, old.ID(), binary.BigEndian.Uint64(greeting[12:]))
+	p.refuse(true) // or it would move the session back to its own connection
+	p.cut()
 	endFromElsewhere(t, server(t), greeting)
+	p.refuse(false)
 	<-old.Done()
 	require.NotEqual(t, old.ID(), session(t, s).ID())
 	_, err := s.Get(patient(t), "/broker")
@@ -214,7 +217,7 @@ func TestD11Slow(t *testing.T) {
 // D15: a server that stops in the midst of its greeting is given up, and another is used.
 func TestD15StalledGreeting(t *testing.T) {
 	p := newProxy(t, server(t))
-	p.limit = 4
+	p.stall(4)
 	cfg := config(p.address())
 	cfg.SessionTimeout = 3 * time.Second
 	require.NoError(t, zk.CreateChroot(patient(t), through(cfg, server(t))))
@@ -253,4 +256,24 @@ func TestD9ChrootVanishes(t *testing.T) {
 	}, patience, time.Millisecond)
 	require.NoError(t, root.Multi(t.Context(), metadata.Create(cfg.Chroot, nil)))
 	require.NotEqual(t, old.ID(), session(t, s).ID(), "it goes on by itself")
+}
+
+// D4: the node of a former incarnation is still there. Its successor knows it by the session, and takes its place in
+// one multi; the end of the former session then removes nothing.
+func TestD4Lingering(t *testing.T) {
+	cfg := config(server(t))
+	former := create(t, cfg)
+	require.NoError(t, former.Multi(t.Context(), metadata.CreateEphemeral("/broker", []byte("former"))))
+	s := open(t, cfg)
+	require.ErrorIs(t, s.Multi(t.Context(), metadata.CreateEphemeral("/broker", nil)), metadata.ErrNodeExists)
+	n, err := s.Get(t.Context(), "/broker")
+	require.NoError(t, err)
+	require.Equal(t, session(t, former).ID(), n.Session)
+	require.NoError(t, s.Multi(t.Context(),
+		metadata.Delete("/broker", n.Version), metadata.CreateEphemeral("/broker", []byte("successor"))))
+	require.NoError(t, former.Close())
+	require.NoError(t, session(t, s).Sync(t.Context()))
+	n, err = s.Get(t.Context(), "/broker")
+	require.NoError(t, err)
+	require.Equal(t, metadata.Node{Path: "/broker", Data: []byte("successor"), Session: session(t, s).ID()}, n)
 }

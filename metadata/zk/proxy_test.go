@@ -146,6 +146,13 @@ func (p *proxy) refuse(refuses bool) {
 	p.refuses = refuses
 }
 
+// stall lets n bytes pass towards the client on each new connection.
+func (p *proxy) stall(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = n
+}
+
 // tell sets who is told what passes.
 func (p *proxy) tell(up, down func([]byte)) {
 	p.mu.Lock()
