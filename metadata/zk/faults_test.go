@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,12 +26,15 @@ func direct(t *testing.T, cfg zk.Config) *zk.Store {
 	return open(t, cfg)
 }
 
+// short is how long sessions last that are to expire: a busy machine must not end them before.
+const short = 8 * tick
+
 // D1: a client that was silent for too long learns that its session is over. What it had asked for in it is not done in
 // another one, and what it made is gone; everything watched is to be read again; the next session is another.
 func TestD1Expiry(t *testing.T) {
 	p := newProxy(t, server(t))
 	cfg := config(p.address())
-	cfg.SessionTimeout = 2 * tick
+	cfg.SessionTimeout = short
 	s := create(t, cfg)
 	other := direct(t, cfg)
 	old := session(t, s)
@@ -39,6 +43,13 @@ func TestD1Expiry(t *testing.T) {
 	_, err := old.Watch(t.Context(), "/kept", changes)
 	require.NoError(t, err)
 
+	var logins atomic.Int32 // into fresh sessions
+	p.tell(func(b []byte) {
+		const length, id = 48, 20
+		if len(b) == length && binary.BigEndian.Uint64(b[id:]) == 0 {
+			logins.Add(1)
+		}
+	}, nil)
 	p.hold(toServer, toClient)
 	writes := make(chan error, 20) // more than the library queues
 	for i := range cap(writes) {
@@ -75,6 +86,8 @@ func TestD1Expiry(t *testing.T) {
 	names, err := s.Children(patient(t), "/")
 	require.NoError(t, err)
 	require.Equal(t, []string{"broker", "kept"}, names, "no write of the old session has landed in the new one")
+	require.NoError(t, s.Close())
+	require.EqualValues(t, 1, logins.Load(), "the old session's client has not logged in again by itself")
 }
 
 // endFromElsewhere closes the session over a connection of its own, as the greeting that was seen allows.
@@ -234,7 +247,7 @@ func TestD15StalledGreeting(t *testing.T) {
 func TestD9ChrootVanishes(t *testing.T) {
 	p := newProxy(t, server(t))
 	cfg := config(p.address())
-	cfg.SessionTimeout = 2 * tick
+	cfg.SessionTimeout = short
 	s := create(t, cfg)
 	old := session(t, s)
 	whole := config(server(t))
@@ -242,7 +255,7 @@ func TestD9ChrootVanishes(t *testing.T) {
 	root := open(t, whole)
 	p.hold(toServer, toClient)
 	require.NoError(t, root.Multi(t.Context(), metadata.Delete(cfg.Chroot, -1)))
-	time.AfterFunc(4*tick, func() { // the session is over by then
+	time.AfterFunc(short+2*tick, func() { // the session is over by then
 		p.cut()
 		p.pass()
 	})
