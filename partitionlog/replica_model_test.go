@@ -252,12 +252,12 @@ func (r *replicaRun) truncate(t *rapid.T) {
 		r.settle(c)
 		return
 	}
+	before := r.image
 	r.image = r.image.cut(to)
-	if r.image.end() < r.start { // the batch that holds the start went
-		r.image = replicaImage{promised: r.image.promised, void: r.image.void, data: r.start, history: r.image.history}
-		if r.start > to {
-			r.image.history = nil
-		}
+	if r.image.end() < r.start { // the batch that holds the start went: the log ends at its start
+		r.image = replicaImage{promised: before.promised, void: before.void, data: r.start}
+		r.image.history = slices.DeleteFunc(slices.Clone(before.history),
+			func(e EpochStart) bool { return e.Start >= r.start })
 		r.durableStart = r.start
 	}
 	if r.image.end() == r.start {
@@ -466,6 +466,7 @@ func (r *replicaRun) crash(t *rapid.T) {
 	require.NoError(t, r.store.Close())
 	r.fs = after
 	s := r.open()
+	goals := []int64{0, goal, r.goal}
 	if reset && r.matches(&r.image, s) {
 		require.GreaterOrEqual(t, s.HighWatermark, r.hw)
 	} else {
@@ -479,6 +480,9 @@ func (r *replicaRun) crash(t *rapid.T) {
 	require.GreaterOrEqual(t, s.HighWatermark, r.durableHW)
 	require.LessOrEqual(t, s.HighWatermark, max(r.hw, s.LogStart))
 	r.start, r.hw, r.durableStart, r.durableHW = s.LogStart, s.HighWatermark, s.LogStart, s.HighWatermark
+	// An empty log that was reset to what it was does not show whether the reset is among what was kept.
+	require.Contains(t, goals, r.log.goal)
+	r.goal = r.log.goal
 }
 
 func (r *replicaRun) matches(im *replicaImage, s Stored) bool {
