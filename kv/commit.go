@@ -25,7 +25,7 @@ const (
 // order of Enqueue. Its methods are called on the store's goroutines, each
 // once, and must not block.
 type Item interface {
-	// Rows puts the item's rows into w.
+	// Rows puts the item's rows into w; none, where it has become void meanwhile.
 	Rows(w *Rows)
 	// Size is an upper bound, in bytes, of the values that Rows puts. It is
 	// called in Enqueue.

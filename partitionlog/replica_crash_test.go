@@ -144,7 +144,7 @@ func (h *replicaHistory) check(l *Log, acked int) error {
 	for i := acked; i < len(h.states); i++ {
 		im := &h.states[i]
 		if im.promised == s.Promised && im.data == s.DataStart && im.end() == s.End && slices.Equal(im.batches, got) &&
-			fmt.Sprint(needed(im.history, s.LogStart)) == fmt.Sprint(needed(s.History, s.LogStart)) {
+			fmt.Sprint(needed(im.history, s.LogStart, s.End)) == fmt.Sprint(needed(s.History, s.LogStart, s.End)) {
 			if s.HighWatermark > s.End || s.HighWatermark < s.LogStart {
 				return fmt.Errorf("the high watermark's hint is %d, the log %d..%d", s.HighWatermark, s.LogStart, s.End)
 			}

@@ -233,7 +233,7 @@ func (r *replicaRun) settle(c Change) {
 	r.wait(c.Receipt)
 	require.Equal(r.t, r.image.end(), c.End)
 	start := r.log.Stored().LogStart
-	require.Equal(r.t, fmt.Sprint(needed(r.image.history, start)), fmt.Sprint(needed(c.History, start)))
+	require.Equal(r.t, fmt.Sprint(needed(r.image.history, start, c.End)), fmt.Sprint(needed(c.History, start, c.End)))
 	moves := r.moves.Take(nil)
 	require.Len(r.t, moves, 1)
 	m := moves[0]
@@ -243,7 +243,7 @@ func (r *replicaRun) settle(c Change) {
 }
 
 func (r *replicaRun) truncate(t *rapid.T) {
-	to := rapid.Int64Range(r.start, r.image.end()+1).Draw(t, "to")
+	to := rapid.Int64Range(max(r.start-3, 0), r.image.end()+1).Draw(t, "to")
 	r.generation++
 	c, err := r.log.Truncate(r.generation, to)
 	require.NoError(t, err)
@@ -252,19 +252,16 @@ func (r *replicaRun) truncate(t *rapid.T) {
 		r.settle(c)
 		return
 	}
-	before := r.image
+	below := r.image.resetTo(r.start, r.image.history).history
 	r.image = r.image.cut(to)
-	if r.image.end() < r.start { // the batch that holds the start went: the log ends at its start
-		r.image = replicaImage{promised: before.promised, void: before.void, data: r.start}
-		r.image.history = slices.DeleteFunc(slices.Clone(before.history),
-			func(e EpochStart) bool { return e.Start >= r.start })
-		r.durableStart = r.start
+	if r.image.end() < r.start { // the batch that holds the start went: what lies below to is agreed on
+		r.image = replicaImage{promised: r.image.promised, void: r.image.void, data: r.start, history: below}
 	}
-	if r.image.end() == r.start {
-		r.durableStart = r.start
+	if r.start > to {
+		r.image.history = nil
 	}
 	if len(r.image.batches) == 0 {
-		r.goal = 0
+		r.durableStart, r.goal = r.start, 0
 	}
 	r.hw = min(r.hw, r.image.end())
 	r.durableHW = min(r.durableHW, r.hw)
@@ -475,6 +472,9 @@ func (r *replicaRun) crash(t *rapid.T) {
 		r.image = images[i]
 		r.start, r.hw, r.goal, r.durableStart, r.durableHW = start, hw, goal, durableStart, durableHW
 	}
+	if reset && r.log.goal == goal { // before it and after may look the same but for this
+		r.goal = goal
+	}
 	require.GreaterOrEqual(t, s.LogStart, r.durableStart)
 	require.LessOrEqual(t, s.LogStart, max(r.start, min(r.goal, s.End)))
 	require.GreaterOrEqual(t, s.HighWatermark, r.durableHW)
@@ -487,17 +487,23 @@ func (r *replicaRun) crash(t *rapid.T) {
 
 func (r *replicaRun) matches(im *replicaImage, s Stored) bool {
 	return im.promised == s.Promised && im.end() == s.End && im.data == s.DataStart && im.void == s.Void &&
-		fmt.Sprint(needed(im.history, s.LogStart)) == fmt.Sprint(needed(s.History, s.LogStart))
+		fmt.Sprint(needed(im.history, s.LogStart, s.End)) == fmt.Sprint(needed(s.History, s.LogStart, s.End))
 }
 
-// needed leaves out the epochs that have no record at start or above: when they go is
-// not said.
-func needed(h []EpochStart, start int64) []EpochStart {
-	n := 0
-	for n+1 < len(h) && h[n+1].Start <= start {
-		n++
+// needed leaves out the epochs that have no record at start or above in a log that ends
+// at end: when they go is not said.
+func needed(h []EpochStart, start, end int64) []EpochStart {
+	for len(h) > 0 && h[0].Start < start {
+		next := end
+		if len(h) > 1 {
+			next = h[1].Start
+		}
+		if next > start {
+			break
+		}
+		h = h[1:]
 	}
-	return h[n:]
+	return h
 }
 
 // compare is done after each step.
