@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -94,7 +95,7 @@ func (d *dialer) attempt() bool {
 // shows that the process is gone.
 func (d *dialer) failed(err error) {
 	d.t.stats.dialFailures.Add(1)
-	if text := err.Error(); text != d.logged {
+	if text := withoutPort(err); text != d.logged {
 		d.logged = text
 		d.t.opts.Logger.Warn("no link with a broker; trying again",
 			"broker", d.peer, "address", d.address, "error", err)
@@ -105,29 +106,31 @@ func (d *dialer) failed(err error) {
 	}
 }
 
+// withoutPort is the error's text without what each attempt has of its own.
+func withoutPort(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Source != nil {
+		return strings.ReplaceAll(err.Error(), op.Source.String(), "")
+	}
+	return err.Error()
+}
+
 // refusedAt tells whether the address itself, and not another one of the same name, refused.
 func refusedAt(err error, address string) bool {
 	var op *net.OpError
 	return errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &op) && op.Addr != nil && op.Addr.String() == address
 }
 
-// dial makes a connection and a session on it.
+// dial makes a connection and a session on it. When the dialler is cancelled, so is what it makes.
 func (d *dialer) dial() (*session, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, d.t.opts.HandshakeTimeout)
-	defer cancel()
-	var nd net.Dialer
-	c, err := nd.DialContext(ctx, "tcp", d.address)
+	nd := net.Dialer{Timeout: d.t.opts.HandshakeTimeout}
+	c, err := nd.DialContext(d.ctx, "tcp", d.address)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	stop := context.AfterFunc(d.ctx, func() { _ = c.Close() })
+	defer stop()
 	s, err := d.handshake(c)
-	if inTime := stop(); !inTime && err == nil {
-		err = context.Cause(ctx)
-		d.t.drop(s, err)
-	} else if !inTime {
-		err = fmt.Errorf("%w (no link within %v)", err, d.t.opts.HandshakeTimeout)
-	}
 	if err != nil {
 		_ = c.Close()
 		return nil, err

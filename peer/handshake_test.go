@@ -114,9 +114,9 @@ func TestI16Strangers(t *testing.T) {
 		told := stranger(t, b, first)
 		require.LessOrEqual(t, len(told), len(challenge{}.encode())+maxHandshake)
 	}
-	st := b.Stats()
-	require.Zero(t, st.Connects)
-	require.EqualValues(t, len(tries)+1, st.RejectedHandshakes)
+	require.Eventually(t, func() bool { return b.Stats().RejectedHandshakes == int64(len(tries)+1) },
+		patience, time.Millisecond)
+	require.Zero(t, b.Stats().Connects)
 	require.Empty(t, b.Events())
 }
 
@@ -150,7 +150,7 @@ func TestSlowStrangers(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
-	for i := range 4 << 10 { // a byte now and then does not help
+	for i := range 4 << 10 { // a byte now and then does not help; the pauses are the attack
 		if _, err := c.Write([]byte{0}); err != nil {
 			break
 		}
@@ -215,6 +215,17 @@ func TestFalseListeners(t *testing.T) {
 			require.NotContains(t, b.logs.String(), "because\n")
 		})
 	}
+}
+
+// A failure that comes again is logged once, whatever port each attempt had.
+func TestLogsOnce(t *testing.T) {
+	b := start(t, 2, func(o *Options) { o.HandshakeTimeout, o.MaxBackoff = 200*time.Millisecond, firstPause })
+	l, err := net.Listen("tcp", "127.0.0.1:0") // says nothing
+	require.NoError(t, err)
+	require.NoError(t, b.Connect(1, l.Addr().String()))
+	require.Eventually(t, func() bool { return b.Stats().DialFailures > 5 }, patience, time.Millisecond)
+	require.LessOrEqual(t, strings.Count(b.logs.String(), "\n"), 4, "two links, two ways to be late: %s", b.logs)
+	require.NoError(t, l.Close())
 }
 
 // A hello that is reflected to the dialler's own listener is refused there.

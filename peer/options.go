@@ -39,7 +39,7 @@ type Options struct {
 	// Silence is how long a link may be silent, or take nothing of what is sent, before it is
 	// cut: at least three heartbeats, default 3 s.
 	Silence time.Duration
-	// HandshakeTimeout bounds a handshake from dial, or from accept, to the end; default 5 s.
+	// HandshakeTimeout bounds dialling, and the handshake that follows; default 5 s.
 	HandshakeTimeout time.Duration
 	// MaxBackoff bounds the pause between two attempts to dial a peer; default 2 s. The first
 	// attempt after a link of some age breaks comes at once, the next after 50 ms or so.

@@ -15,9 +15,9 @@ import (
 
 // What sending may be refused with. Nothing of the message was sent.
 var (
-	// ErrNoCredit: the peer has not yet released enough of the Data sent before. CreditBack
-	// follows; until then the link takes no Data at all, so that a large one is not starved
-	// by small ones.
+	// ErrNoCredit: the peer has not yet released enough of the Data sent before, or
+	// Options.QueueBytes wait already. CreditBack follows; until then the link takes no Data at
+	// all, so that a large one is not starved by small ones.
 	ErrNoCredit = errors.New("peer: no credit for more data")
 	// ErrNotConnected: the link is over. Its Disconnected is among the events, or was.
 	ErrNotConnected = errors.New("peer: the link is over")
