@@ -12,7 +12,7 @@ import (
 type assignment struct {
 	at   place
 	id   uint64 // of the topic
-	lane lane   // that fetches it: of the broker that leads it
+	lane lane   // that fetches it: one of the broker that leads it, and the same as long as that broker does
 	gen  int64  // grows when it is moved: what was fetched or taken before is void
 
 	position int64 // the offset of the next record to be returned
@@ -74,11 +74,11 @@ func (c *Consumer) assign(info *topicInfo, index int32, offset int64) {
 	at := place{info.name, index}
 	a := c.assigned[at]
 	if a == nil {
-		c.placed++
-		a = &assignment{at: at, start: -1, end: -1, lane: lane{number: int8(c.placed % fetchLanes)}}
+		a = &assignment{at: at, start: -1, end: -1, lane: nowhereYet}
 		c.assigned[at] = a
 	}
-	a.id, a.lane.broker = info.id, info.leaders[index].broker
+	a.id = info.id
+	c.enlist(a, info.leaders[index].broker)
 	c.move(a, offset)
 }
 
@@ -93,8 +93,8 @@ func (c *Consumer) move(a *assignment, offset int64) {
 // drop forgets what was fetched of a partition.
 func (c *Consumer) drop(a *assignment) {
 	a.gen++
-	c.buffered -= a.buffered
-	a.chunks, a.buffered, a.records = nil, 0, nil
+	c.freed(a, a.buffered)
+	a.chunks, a.records = nil, nil
 	a.fetch = a.position
 }
 
@@ -108,7 +108,7 @@ func (c *Consumer) Unassign(topic string, partitions ...int32) {
 	c.each(topic, partitions, func(a *assignment) {
 		c.drop(a)
 		a.err, a.stopped = nil, true
-		delete(c.assigned, a.at)
+		c.forget(a)
 	})
 }
 
@@ -128,7 +128,8 @@ func (c *Consumer) Seek(ctx context.Context, topic string, partition int32, star
 		return notAssigned(topic, partition)
 	}
 	if info := c.c.meta.cached(topic); info != nil && partition < info.count() {
-		a.id, a.lane.broker = info.id, info.leaders[partition].broker
+		a.id = info.id
+		c.enlist(a, info.leaders[partition].broker)
 	}
 	c.move(a, offsets[0])
 	return nil

@@ -35,9 +35,10 @@ type Consumer struct {
 	follows  map[string]bool // topics of which all partitions are read
 	wanted   map[string]bool // topics to be asked for
 	fetchers map[lane]*fetcher
-	placed   int           // assignments made, ever: they go to the lanes in turn
+	load     map[lane]int  // partitions of each lane
 	ready    []*assignment // with something to take, in turn
 	buffered int64         // bytes fetched and not yet taken
+	asked    int64         // bytes that the fetches under way may bring
 }
 
 // place names a partition.
@@ -84,7 +85,7 @@ func newConsumer(c *Client, o ConsumerOptions, by steward) *Consumer {
 	r := &Consumer{c: c, opts: o, by: by, turn: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
 		assigned: map[place]*assignment{}, follows: map[string]bool{}, wanted: map[string]bool{},
-		fetchers: map[lane]*fetcher{}}
+		fetchers: map[lane]*fetcher{}, load: map[lane]int{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }

@@ -29,13 +29,13 @@ type ConsumerOptions struct {
 	OutOfRange      OutOfRange
 	AddedPartitions AddedPartitions
 
-	MinBytes          int           // the broker answers once it has this many bytes for the Consumer; 1
+	MinBytes          int           // the broker answers a fetch once it has this many bytes for it; 1
 	MaxBytes          int           // of records in one answer; 8 MiB. One batch is always admitted
 	PartitionMaxBytes int           // of records of one partition in one answer; 1 MiB. One batch is always admitted
 	MaxWait           time.Duration // how long the broker may wait for MinBytes; 500 ms
 	MaxPollRecords    int           // the most records that one Poll returns; 1,000
 	// MaxBufferedBytes bounds what is fetched ahead of Poll, as the broker sent it; 32 MiB. It is passed by at most
-	// one answer.
+	// one batch for each connection: two to each broker that leads several of the partitions.
 	MaxBufferedBytes int64
 	// MaxBatchBytes bounds a batch once it is decompressed; 64 MiB. A larger one is an error of its partition.
 	MaxBatchBytes int

@@ -11,16 +11,6 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
-// fetchLanes is over how many connections the partitions that one broker leads are fetched: while the answer for one
-// half of them is sent and taken apart, the broker reads what the other half will have.
-const fetchLanes = 2
-
-// lane names a fetcher.
-type lane struct {
-	broker int32
-	number int8 // 0 to fetchLanes-1
-}
-
 // fetcher fetches the partitions of one lane, over one connection, on one goroutine.
 type fetcher struct {
 	c    *Consumer
@@ -40,8 +30,17 @@ type fetcher struct {
 type wanted struct {
 	request *wire.FetchRequest
 	parts   map[fetchedPlace]*assignment
-	gens    map[*assignment]int64
+	from    map[*assignment]moment
 }
+
+// moment is where a partition was when it was asked for. An answer counts only if it still is there: one that moved to
+// another broker meanwhile may have been fetched over that lane, too.
+type moment struct {
+	gen, offset int64
+	lane        lane
+}
+
+func (a *assignment) now() moment { return moment{a.gen, a.fetch, a.lane} }
 
 type fetchedPlace struct {
 	id    uint64
@@ -112,8 +111,8 @@ func (f *fetcher) attempt(w *wanted) (fault *Error, interrupted bool) {
 	defer cancel()
 	f.c.mu.Lock()
 	f.interrupt = cancel
-	for a, gen := range w.gens { // one that was moved since it was planned interrupted nothing
-		if a.gen != gen {
+	for a, from := range w.from { // one that was moved since it was planned interrupted nothing
+		if a.now() != from {
 			cancel()
 		}
 	}
@@ -121,6 +120,7 @@ func (f *fetcher) attempt(w *wanted) (fault *Error, interrupted bool) {
 	fault = f.fetch(ctx, w)
 	f.c.mu.Lock()
 	f.interrupt = nil
+	f.c.asked -= int64(w.request.MaxBytes)
 	f.c.mu.Unlock()
 	return fault, fault != nil && ctx.Err() != nil && f.c.ctx.Err() == nil
 }
@@ -188,8 +188,10 @@ func (f *fetcher) plan(now time.Time) (*wanted, time.Time) {
 // ask makes the request for partitions, in their order. Under the Consumer's lock.
 func (f *fetcher) ask(parts []*assignment, wait time.Duration) *wanted {
 	o := &f.c.opts
-	room := min(int64(o.MaxBytes), max((o.MaxBufferedBytes-f.c.buffered)/fetchLanes, 1))
-	w := &wanted{parts: make(map[fetchedPlace]*assignment, len(parts)), gens: make(map[*assignment]int64, len(parts)),
+	// Half of what is left, so that a fetch that waits for records does not keep the others from theirs.
+	room := min(int64(o.MaxBytes), max((o.MaxBufferedBytes-f.c.buffered-f.c.asked)/2, 1))
+	f.c.asked += room
+	w := &wanted{parts: make(map[fetchedPlace]*assignment, len(parts)), from: make(map[*assignment]moment, len(parts)),
 		request: &wire.FetchRequest{MaxWaitMs: int32(max(wait.Milliseconds(), 1)), MinBytes: int32(o.MinBytes),
 			MaxBytes: int32(room)}}
 	for _, a := range parts {
@@ -201,7 +203,7 @@ func (f *fetcher) ask(parts []*assignment, wait time.Duration) *wanted {
 		t.Partitions = append(t.Partitions, wire.FetchPartition{Index: a.at.partition, Offset: a.fetch,
 			MaxBytes: int32(o.PartitionMaxBytes), LeaderEpoch: -1})
 		w.parts[fetchedPlace{a.id, a.at.partition}] = a
-		w.gens[a] = a.gen
+		w.from[a] = a.now()
 	}
 	return w
 }
@@ -250,7 +252,7 @@ func (f *fetcher) store(w *wanted, answer *wire.FetchResponse) []skipped {
 		for j := range t.Partitions {
 			r := &t.Partitions[j]
 			a := w.parts[fetchedPlace{t.ID, r.Index}]
-			if a == nil || a.gen != w.gens[a] || f.c.assigned[a.at] != a {
+			if a == nil || a.now() != w.from[a] || f.c.assigned[a.at] != a {
 				continue // moved or taken away meanwhile
 			}
 			if s, ok := f.c.received(a, r, f.link.address); ok {

@@ -87,7 +87,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 				jumps = append(jumps, s)
 			}
 		}
-		a.lane.broker = info.leaders[index].broker
+		c.enlist(a, info.leaders[index].broker)
 		c.queue(a)
 		c.wakeFetcher(a)
 	}

@@ -35,7 +35,7 @@ func (c *Consumer) release(at place, id uint64) {
 	}
 	c.drop(a)
 	a.err, a.stopped = nil, true
-	delete(c.assigned, at)
+	c.forget(a)
 }
 
 // tell reports a jump of a position that no program asked for.

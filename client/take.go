@@ -117,8 +117,7 @@ func (c *Consumer) unpack(a *assignment) bool {
 	if a.chunks[0] = rest; len(rest) == 0 {
 		a.chunks = slices.Delete(a.chunks, 0, 1)
 	}
-	a.buffered -= int64(len(batch))
-	c.buffered -= int64(len(batch))
+	c.freed(a, int64(len(batch)))
 	c.wakeFetcher(a)
 	gen, from, last := a.gen, a.position, batch.LastOffset()
 	c.mu.Unlock()
