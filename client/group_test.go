@@ -215,13 +215,16 @@ func TestGroupWithoutOffsets(t *testing.T) {
 			NoOffset:   client.NoOffset(policy),
 			OnAssigned: func(context.Context, *client.GroupConsumer, []client.TopicPartition) { assigned <- true }})
 		require.NoError(t, err)
+		sent := make(chan struct{})
 		go func() {
+			defer close(sent)
 			<-assigned
 			sendTo(t, c, "demo", 1)
 		}()
 		records, err := g.Poll(ctx)
 		require.NoError(t, err)
 		require.Equal(t, first, records[0].Offset)
+		<-sent // the next round looks up the end
 		require.NoError(t, g.Close(ctx))
 	}
 	g, err := client.JoinGroup(ctx, c, "strict", []string{"demo"}, client.GroupOptions{NoOffset: client.NoOffsetFail})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/skidway/skidway/client"
@@ -37,7 +36,7 @@ func (a *app) consumeInGroup(ctx context.Context, flags consumeFlags, plan consu
 	short, cancel := a.bounded(ctx)
 	defer cancel()
 	j := &groupReading{app: a, plan: plan, name: flags.group, out: bufio.NewWriterSize(a.out, 64<<10)}
-	watch := &groupWatch{consuming: consuming{app: a}}
+	watch := &consuming{app: a}
 	c, err := a.connectData(short, client.Hooks{OnConnect: watch.connected, OnDisconnect: watch.disconnected,
 		OnSkip: watch.skipped})
 	if err != nil {
@@ -60,28 +59,6 @@ func (a *app) consumeInGroup(ctx context.Context, flags consumeFlags, plan consu
 		err = errors.Join(cerr, err)
 	}
 	return quietPipe(err)
-}
-
-// groupWatch tells once that the broker went away and came back, though a member has several connections to it.
-type groupWatch struct {
-	consuming
-	back atomic.Int64 // ns since 1970 of the last connection that was made
-}
-
-// backFor is how long after a connection was made the end of another one is old news.
-const backFor = 2 * time.Second
-
-func (w *groupWatch) connected(address string, took time.Duration, err error) {
-	if err == nil {
-		w.back.Store(time.Now().UnixNano())
-	}
-	w.consuming.connected(address, took, err)
-}
-
-func (w *groupWatch) disconnected(address string, err error) {
-	if time.Since(time.Unix(0, w.back.Load())) > backFor {
-		w.consuming.disconnected(address, err)
-	}
 }
 
 // checkGroupFlags refuses what a member cannot choose.

@@ -24,7 +24,11 @@ type consuming struct {
 	lost     atomic.Pointer[outage] // the connection is away, and the user was told
 	reading  atomic.Bool            // the broker was found: an attempt that fails is worth a word
 	ending   atomic.Bool            // it is this program that closes connections
+	back     atomic.Int64           // ns since 1970 when the last outage was over
 }
+
+// backFor is how long after an outage the end of another connection is old news.
+const backFor = 2 * time.Second
 
 func (a *app) consume(ctx context.Context, plan consumePlan) error {
 	j := &consuming{app: a, plan: plan, out: bufio.NewWriterSize(a.out, 64<<10), until: make(map[int32]int64)}
@@ -239,8 +243,12 @@ func (j *consuming) stalled(progress time.Time) error {
 	return nil
 }
 
-// disconnected and connected tell once that the broker went away, and once that it is back.
+// disconnected and connected tell once that the broker went away, and once that it is back, though there are several
+// connections to it.
 func (j *consuming) disconnected(address string, err error) {
+	if time.Since(time.Unix(0, j.back.Load())) <= backFor {
+		return
+	}
 	if err != nil && !j.ending.Load() && j.lost.CompareAndSwap(nil, &outage{address, time.Now(), err}) {
 		fmt.Fprintf(j.app.errOut, "warning: lost the connection to %s: %v; trying again\n", address, innermost(err))
 	}
@@ -248,6 +256,7 @@ func (j *consuming) disconnected(address string, err error) {
 
 func (j *consuming) connected(address string, _ time.Duration, err error) {
 	if err == nil && j.lost.Swap(nil) != nil {
+		j.back.Store(time.Now().UnixNano())
 		fmt.Fprintf(j.app.errOut, "connected to %s again\n", address)
 	}
 	if err != nil && j.reading.Load() && !j.ending.Load() && j.lost.CompareAndSwap(nil, &outage{address, time.Now(),
