@@ -266,15 +266,30 @@ func TestHeldHeartbeatIsReplaced(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return held() != nil }, 20*time.Second, time.Millisecond)
 	former := held()
-	second := n.dial()
-	go func() { _, _ = second.Do(context.Background(), ask) }() // it is held back until the test ends its connection
+	second, err := n.dial().Start(ask)
+	require.NoError(t, err)
 	require.NoError(t, <-first, "the former one is answered")
 	<-former.over
 	require.True(t, former.replaced)
-	now := held()
-	require.NotNil(t, now)
-	time.Sleep(50 * time.Millisecond)
-	require.Same(t, now, held(), "the newer one stays")
+	newer := held()
+	require.NotNil(t, newer)
+	require.NotSame(t, former, newer)
+	require.False(t, isOver(newer))
+	_, err = n.dial().Start(ask) // it is held back until the test ends its connection
+	require.NoError(t, err)
+	<-newer.over
+	require.True(t, newer.replaced, "it stayed until the next one came")
+	_, err = second.Wait(t.Context())
+	require.NoError(t, err)
+}
+
+func isOver(h *holding) bool {
+	select {
+	case <-h.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // A join that is refused leaves no group behind.

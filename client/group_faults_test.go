@@ -109,15 +109,21 @@ func TestGroupCommitUnknown(t *testing.T) {
 
 // A coordinator that goes silent is given up after RequestTimeout, and found again.
 func TestGroupSilentCoordinator(t *testing.T) {
-	o := quick
-	o.RequestTimeout = 300 * time.Millisecond
-	x, _, c := throughProxy(t, o)
-	create(t, c, "demo", 2)
-	a := startWorker(t, c, "a", client.GroupOptions{}, ignore)
+	x, _, patient := throughProxy(t, quick)
+	create(t, patient, "demo", 2)
+	a := startWorker(t, connectInHaste(t, x.address(), quick), "a", client.GroupOptions{}, ignore)
 	a.await(2)
-	x.rule(nth(wire.APIGroupHeartbeat, 1, swallow))
+	silent := make(chan struct{})
+	x.rule(func(api client.API, n int) action {
+		if api == wire.APIGroupHeartbeat && n == 1 {
+			close(silent)
+			return swallow
+		}
+		return pass
+	})
 	x.cutAll() // whatever is under way
-	b := startWorker(t, c, "b", client.GroupOptions{}, ignore)
+	<-silent
+	b := startWorker(t, patient, "b", client.GroupOptions{}, ignore)
 	a.await(1)
 	b.await(1)
 	require.NotContains(t, a.happenedNow(), "lost 2")

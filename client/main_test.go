@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -103,6 +104,38 @@ func connect(t testing.TB, address string, o client.Options) *client.Client {
 		require.NoError(t, c.Close(ctx))
 	})
 	return c
+}
+
+// haste is a time-out that a test waits for. A busy machine may be too slow for it, too, so what is not to time out is
+// repeated (patiently), or is another client's.
+const haste = 300 * time.Millisecond
+
+// connectInHaste makes a client whose requests time out soon.
+func connectInHaste(t testing.TB, address string, o client.Options) *client.Client {
+	t.Helper()
+	o.RequestTimeout = haste
+	var c *client.Client
+	patiently(t, func() (err error) {
+		c, err = client.Connect(testContext(t), []string{address}, o)
+		return err
+	})
+	t.Cleanup(func() { _ = c.Close(context.Background()) }) // it tells of what it had no time for
+	return c
+}
+
+// patiently repeats what a time-out has ended, until it is done.
+func patiently(t testing.TB, do func() error) {
+	t.Helper()
+	ctx := testContext(t)
+	for {
+		err := do()
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !errors.Is(err, client.ErrTimedOut) && !errors.Is(err, client.ErrUnreachable) {
+			require.NoError(t, err)
+		}
+	}
 }
 
 // create makes a topic; settings are pairs of name and value.
