@@ -48,13 +48,26 @@ func (a *app) completeGroups(cmd *cobra.Command, args []string, _ string) ([]str
 	return a.completeNames(cmd, args, groupNames)
 }
 
-// completeNames offers names, when a broker answers soon enough for a person who pressed a key.
+// completeFlag makes the completion of a flag that wants a name.
+func (a *app) completeFlag(names func(context.Context, *client.Client) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.offer(cmd.Context(), names)
+	}
+}
+
+// completeNames offers names where the command wants one more.
 func (a *app) completeNames(cmd *cobra.Command, args []string,
 	names func(context.Context, *client.Client) []string) ([]string, cobra.ShellCompDirective) {
 	if cmd.Args != nil && cmd.Args(cmd, append(args, "x")) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+	return a.offer(cmd.Context(), names)
+}
+
+// offer offers names, when a broker answers soon enough for a person who pressed a key.
+func (a *app) offer(ctx context.Context,
+	names func(context.Context, *client.Client) []string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	servers, err := a.servers()
 	if err != nil {

@@ -71,6 +71,7 @@ func (a *app) consumeCommand() *cobra.Command {
 	f.StringVar(&flags.group, "group", "", "be a member of this consumer `GROUP`")
 	f.StringArrayVar(&flags.grep, "grep", nil,
 		"only records that match `k:REGEXP`, v:REGEXP or h:REGEXP; all that are given")
+	_ = cmd.RegisterFlagCompletionFunc("group", a.completeFlag(groupNames))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(recordio.Words(),
 		cobra.ShellCompDirectiveNoFileComp))
 	return cmd

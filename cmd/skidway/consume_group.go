@@ -10,6 +10,7 @@ import (
 	"github.com/skidway/skidway/client"
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
 	"github.com/skidway/skidway/cmd/skidway/internal/position"
+	"github.com/skidway/skidway/wire"
 )
 
 // groupCommitInterval is how often what was printed is committed.
@@ -26,6 +27,7 @@ type groupReading struct {
 	buf    []byte
 	ends   map[int32]int64 // of partitions that hold records at the start, with --until end; nil: it goes on
 	count  int64           // printed
+	looked time.Time       // when the topic was last looked for, with nothing to read
 }
 
 // consumeInGroup reads as a member of a group until the plan or Ctrl-C ends it; then it commits and leaves.
@@ -122,6 +124,11 @@ func (j *groupReading) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(records) == 0 {
+			if err := j.deleted(ctx); err != nil {
+				return err
+			}
+		}
 		if len(records) == 0 && j.ends != nil {
 			if done, err = j.atEnd(ctx); err != nil {
 				return err
@@ -131,6 +138,26 @@ func (j *groupReading) run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// lookEvery is how often a member that has no partitions looks whether its topic is still there.
+const lookEvery = time.Second
+
+// deleted is the error that ends the reading when the topic is gone: a group goes on without it, and a member that was
+// told to read it would wait for ever. That it cannot be asked for is no error, as in a Poll.
+func (j *groupReading) deleted(ctx context.Context) error {
+	if len(j.group.State()) > 0 || time.Since(j.looked) < lookEvery {
+		return nil
+	}
+	j.looked = time.Now()
+	short, cancel := j.app.bounded(ctx)
+	defer cancel()
+	topics, err := client.NewAdmin(j.client).DescribeTopics(short, j.plan.topic)
+	if err != nil || len(topics) != 1 || topics[0].Error == nil || topics[0].Error.Code != wire.CodeUnknownTopic {
+		return nil
+	}
+	return &client.Error{Code: wire.CodeUnknownTopic, Topic: j.plan.topic, Partition: -1,
+		Message: fmt.Sprintf("topic %q was deleted", j.plan.topic)}
 }
 
 // print writes records out before it marks them: what was not written is not committed.

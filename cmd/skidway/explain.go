@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (a *app) timedOut(err error) *failure.Failure {
 
 // ofClient makes the failure of an error that names its topic, partition and address apart from its message.
 func (a *app) ofClient(e *client.Error) *failure.Failure {
-	f := ofCode(e.Code, message(e), e)
+	f := ofTopic(e.Topic, e.Code, message(e), e)
 	if e.Address != "" && e.Code != client.CodeUnreachable {
 		f.Notes = append(f.Notes, failure.Note{Label: "broker", Text: e.Address})
 	}
@@ -69,7 +70,7 @@ func (a *app) ofClient(e *client.Error) *failure.Failure {
 	case errors.Is(below, client.ErrUnreachable):
 		f.Code, f.Hint = below.Code.String(), "is the broker well?  skidway doctor"
 	case e.Outcome == client.OutcomeFailed:
-		f.Code, f.Hint = below.Code.String(), hint(below.Code) // why it was refused until the time was over
+		f.Code, f.Hint = below.Code.String(), hint(below.Code, e.Topic) // why it was refused until the time was over
 	}
 	if e.Outcome == client.OutcomeUnknown {
 		f.Notes = append(f.Notes, failure.Note{Label: "outcome", Text: "unknown: it may have been carried out"})
@@ -95,12 +96,17 @@ func message(e *client.Error) string {
 
 // ofCode makes the failure that a code of the wire stands for.
 func ofCode(code wire.Code, message string, err error) *failure.Failure {
+	return ofTopic("", code, message, err)
+}
+
+// ofTopic is ofCode for a failure that is about a topic; empty: it is not known about which, or about none.
+func ofTopic(topic string, code wire.Code, message string, err error) *failure.Failure {
 	if message == "" {
 		message = code.Sentence()
 	}
 	f := &failure.Failure{Code: code.String(), Message: message, Retriable: code.Retriable(), Exit: failure.ExitRefused,
 		Err:  err,
-		Hint: hint(code)}
+		Hint: hint(code, topic)}
 	switch code {
 	case wire.CodeTimedOut, client.CodeUnreachable, client.CodeAdvertised:
 		f.Exit, f.Retriable = failure.ExitUnreachable, true
@@ -110,19 +116,21 @@ func ofCode(code wire.Code, message string, err error) *failure.Failure {
 	return f
 }
 
-// hint is the table's, in the words of the command line where a command helps.
-func hint(code wire.Code) string {
+// hint is the table's, in the words of the command line where a command helps: one that can be run as it stands if it
+// is known which topic it is about.
+func hint(code wire.Code, topic string) string {
+	name := cmp.Or(topic, "NAME")
 	switch code {
 	case wire.CodeUnknownTopic:
-		return "list topics with  skidway topic list    create one with  skidway topic create NAME"
+		return "list topics with  skidway topic list    create one with  skidway topic create " + name
 	case wire.CodeTopicExists:
-		return "see it with  skidway topic describe NAME"
+		return "see it with  skidway topic describe " + name
 	case wire.CodeUnknownPartition:
-		return "partitions are numbered from 0; see them with  skidway topic describe NAME"
+		return "partitions are numbered from 0; see them with  skidway topic describe " + name
 	case wire.CodeOffsetOutOfRange:
-		return "see what is valid with  skidway offsets NAME"
+		return "see what is valid with  skidway offsets " + name
 	case wire.CodeRecordTooLarge:
-		return "send smaller records, or raise the limit:  skidway topic alter NAME --set max_batch_bytes=4MiB"
+		return "send smaller records, or raise the limit:  skidway topic alter " + name + " --set max_batch_bytes=4MiB"
 	}
 	return code.Hint()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,4 +24,21 @@ func TestExplainTimeoutNamesTheRefusal(t *testing.T) {
 	require.Equal(t, wire.CodeDiskFull.Hint(), f.Hint)
 	require.Equal(t, failure.ExitUnreachable, f.Exit)
 	require.Empty(t, f.Notes)
+}
+
+// A hint is a command that can be run as it stands where it is known which topic it is about.
+func TestHintsNameTheTopic(t *testing.T) {
+	for code, command := range map[wire.Code]string{
+		wire.CodeUnknownTopic:     "skidway topic create %s",
+		wire.CodeTopicExists:      "skidway topic describe %s",
+		wire.CodeUnknownPartition: "skidway topic describe %s",
+		wire.CodeOffsetOutOfRange: "skidway offsets %s",
+		wire.CodeRecordTooLarge:   "skidway topic alter %s --set",
+	} {
+		for topic, name := range map[string]string{"orders": "orders", "": "NAME"} {
+			var f *failure.Failure
+			require.ErrorAs(t, (&app{}).explain(&client.Error{Code: code, Topic: topic, Partition: -1, Message: "x"}), &f)
+			require.Contains(t, f.Hint, fmt.Sprintf(command, name))
+		}
+	}
 }

@@ -172,6 +172,7 @@ func (a *app) groupDeleteCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&topic, "topic", "", "only what was committed for this `TOPIC`")
+	_ = cmd.RegisterFlagCompletionFunc("topic", a.completeFlag(topicNames))
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	dryRunFlag(cmd, &dry)
 	return cmd

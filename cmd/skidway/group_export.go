@@ -76,6 +76,12 @@ func (a *app) groupImportCommand() *cobra.Command {
 			"does not exist is made. The group's name in the lines does not count. Nothing is committed if a line is\n" +
 			"wrong, or names a topic, partition or offset that is not there.",
 		Args: between(1, 2, "the name of a GROUP, and a FILE or nothing for standard input"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return a.completeGroups(cmd, args, to)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, name := io.Reader(a.in), "standard input"
 			if len(args) == 2 && args[1] != "-" {
@@ -181,7 +187,8 @@ func (a *app) importOffsets(ctx context.Context, group string, moves []move, yes
 			m := &moves[i]
 			pl, ok := bounds[placeKey{m.topic, m.partition}]
 			if !ok {
-				return ofCode(wire.CodeUnknownPartition, fmt.Sprintf("topic %s has no partition %d", m.topic, m.partition), nil)
+				return ofTopic(m.topic, wire.CodeUnknownPartition,
+					fmt.Sprintf("topic %s has no partition %d", m.topic, m.partition), nil)
 			}
 			if m.to < pl.start || m.to > pl.end {
 				return outside(m.topic, pl, m.to)

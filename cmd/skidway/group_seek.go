@@ -66,6 +66,7 @@ func (a *app) groupSeekCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&flags.topics, "topic", nil, "`TOPIC` or TOPIC:PARTITION; may be given again")
+	_ = cmd.RegisterFlagCompletionFunc("topic", a.completeFlag(topicNames))
 	cmd.Flags().StringVar(&flags.to, "to", "", "where to, a `POSITION`: "+position.Accepted)
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "do not ask")
 	dryRunFlag(cmd, &flags.dry)

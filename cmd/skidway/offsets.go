@@ -129,6 +129,6 @@ func locate(ctx context.Context, c *client.Client, topic string, partitions []in
 
 // outside is the failure of an offset that a partition does not have.
 func outside(topic string, pl place, offset int64) *failure.Failure {
-	return ofCode(wire.CodeOffsetOutOfRange, fmt.Sprintf("offset %d of %s[%d] is out of range (valid %d..%d)",
+	return ofTopic(topic, wire.CodeOffsetOutOfRange, fmt.Sprintf("offset %d of %s[%d] is out of range (valid %d..%d)",
 		offset, topic, pl.index, pl.start, pl.end), nil)
 }

@@ -102,7 +102,7 @@ func (a *app) results(topics []wire.TopicResult, done string) error {
 			continue
 		}
 		failed = true
-		f := ofCode(r.Error.Code, r.Error.Message, r.Error)
+		f := ofTopic(r.Name, r.Error.Code, r.Error.Message, r.Error)
 		t.Add(r.Name, dash(r.Partitions), dash(r.Replicas), table.Cell{
 			Text:  fmt.Sprintf("error: %s   [%s]", f.Message, f.Code),
 			Value: table.Object{{Name: "error", Value: f}}})

@@ -146,7 +146,7 @@ func (a *app) carryOut(ctx context.Context, c *client.Client, what trimming) err
 	for _, r := range results {
 		if r.Error != nil {
 			failed = true
-			f := ofCode(r.Error.Code, r.Error.Message, r.Error)
+			f := ofTopic(what.topic, r.Error.Code, r.Error.Message, r.Error)
 			t.Add(r.Index, start[r.Index], start[r.Index], 0, table.Cell{
 				Text: fmt.Sprintf("error: %s   [%s]", f.Message, f.Code), Value: table.Object{{Name: "error", Value: f}}})
 			continue

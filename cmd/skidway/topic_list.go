@@ -139,7 +139,7 @@ func describeText(w io.Writer, t wire.TopicDescription, format string) error {
 		}
 	}
 	fmt.Fprintln(w)
-	return partitionTable(t.Partitions).Write(w, format)
+	return partitionTable(t.Name, t.Partitions).Write(w, format)
 }
 
 func orDash(words []string) string {
@@ -158,7 +158,7 @@ func settingTable(settings []wire.SettingValue) *table.Table {
 	return t
 }
 
-func partitionTable(partitions []wire.PartitionDescription) *table.Table {
+func partitionTable(topic string, partitions []wire.PartitionDescription) *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		{Title: "PARTITION", Name: "partition"}, {Title: "LEADER", Name: "leader"}, {Title: "EPOCH", Name: "leader_epoch"},
 		{Title: "REPLICAS", Name: "replicas"}, {Title: "IN-SYNC", Name: "in_sync"}, {Title: "START", Name: "start"},
@@ -167,7 +167,7 @@ func partitionTable(partitions []wire.PartitionDescription) *table.Table {
 		note := table.Cell{}
 		if p.Error != nil {
 			note.Text = fmt.Sprintf("%s   [%s]", p.Error.Message, p.Error.Code)
-			note.Value = ofCode(p.Error.Code, p.Error.Message, p.Error)
+			note.Value = ofTopic(topic, p.Error.Code, p.Error.Message, p.Error)
 		}
 		t.Add(p.Index, p.Leader, p.LeaderEpoch, brokers(p.Replicas), brokers(p.ISR), p.Start, p.End, size(p.Bytes), note)
 	}
@@ -195,6 +195,6 @@ func describeObject(t wire.TopicDescription) table.Object {
 		{Name: "topic", Value: t.Name}, {Name: "id", Value: topicID(t.ID)},
 		{Name: "created", Value: time.UnixMilli(t.CreatedMs).UTC().Format(time.RFC3339)}, {Name: "replicas",
 			Value: t.Replicas},
-		{Name: "settings", Value: settings}, {Name: "partitions", Value: partitionTable(t.Partitions).Objects()},
+		{Name: "settings", Value: settings}, {Name: "partitions", Value: partitionTable(t.Name, t.Partitions).Objects()},
 	}
 }
