@@ -76,22 +76,31 @@ func (j *consuming) begin(ctx context.Context, c *client.Client) (partitions int
 	if err != nil {
 		return partitions, err
 	}
-	if added == client.FollowAdded { // assigned as a whole, then each where it begins
-		if err := j.consumer.Assign(ctx, j.plan.topic, client.AtEnd()); err != nil {
-			return partitions, err
+	return partitions, j.assign(ctx, added, open)
+}
+
+// assign gives the consumer all that is to be read at once, for each Assign asks about the whole topic, and then moves
+// each partition to where it begins.
+func (j *consuming) assign(ctx context.Context, added client.AddedPartitions, open []stretch) error {
+	if len(open) == 0 {
+		return nil
+	}
+	var named []int32 // none: all, and those that are added
+	if added == client.IgnoreAdded {
+		for _, s := range open {
+			named = append(named, s.index)
 		}
+	}
+	if err := j.consumer.Assign(ctx, j.plan.topic, client.AtEnd(), named...); err != nil {
+		return err
 	}
 	for _, s := range open {
 		j.until[s.index] = s.until
-		place := func() error { return j.consumer.Seek(ctx, j.plan.topic, s.index, client.At(s.from)) }
-		if added == client.IgnoreAdded {
-			place = func() error { return j.consumer.Assign(ctx, j.plan.topic, client.At(s.from), s.index) }
-		}
-		if err := place(); err != nil {
-			return partitions, err
+		if err := j.consumer.Seek(ctx, j.plan.topic, s.index, client.At(s.from)); err != nil {
+			return err
 		}
 	}
-	return partitions, nil
+	return nil
 }
 
 // note tells a person who looks at nothing happening what is waited for.

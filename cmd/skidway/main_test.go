@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +41,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "up": cmdUp, "signal": cmdSignal, "hold": cmdHold, "until": cmdUntil, "generate": cmdGenerate,
-			"patch": cmdPatch,
+			"patch": cmdPatch, "atmost": cmdAtMost,
 		},
 	})
 }
@@ -143,6 +145,23 @@ func cmdPatch(ts *testscript.TestScript, neg bool, args []string) {
 			b[len(b)/2] ^= 0x10
 		}
 		ts.Check(os.WriteFile(name, b, 0o600))
+	}
+}
+
+// atmost N FIGURE wants a figure of the broker's page of metrics to be there and no more than N.
+func cmdAtMost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: atmost N FIGURE")
+	}
+	answer, err := http.Get("http://" + ts.Getenv("HTTP") + "/metrics")
+	ts.Check(err)
+	page, err := io.ReadAll(answer.Body)
+	ts.Check(errors.Join(err, answer.Body.Close()))
+	_, after, found := strings.Cut(string(page), "\n"+args[1]+" ")
+	text, _, _ := strings.Cut(after, "\n")
+	got, err := strconv.ParseFloat(text, 64)
+	if most, merr := strconv.ParseFloat(args[0], 64); !found || err != nil || merr != nil || got > most {
+		ts.Fatalf("%s is %q, not at most %s", args[1], text, args[0])
 	}
 }
 
