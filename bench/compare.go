@@ -204,19 +204,26 @@ func spread(m metric, v []float64) string {
 	return text
 }
 
+// enoughRuns are those of a side with which the interval of the bootstrap deserves its 95%. Of two runs it is no more
+// than their range, which leaves the true median out every other time.
+const enoughRuns = 5
+
 func ratio(before, after []float64) string {
 	if len(before) == 0 || len(after) == 0 {
 		return "-"
 	}
 	r := Compare(before, after)
-	text := fmt.Sprintf("%.2fx", r.Value)
-	switch {
-	case math.IsInf(r.High, 1):
-		return text + " (one run: no interval)"
-	case !r.Shows():
-		return fmt.Sprintf("%s (%.2f-%.2f, no difference shown)", text, r.Low, r.High)
+	if math.IsInf(r.High, 1) {
+		return fmt.Sprintf("%.2fx (one run: no interval)", r.Value)
 	}
-	return fmt.Sprintf("%s (%.2f-%.2f)", text, r.Low, r.High)
+	text := fmt.Sprintf("%.2fx (%.2f-%.2f", r.Value, r.Low, r.High)
+	if len(before) < enoughRuns || len(after) < enoughRuns {
+		text += fmt.Sprintf(" of %d and %d runs", len(before), len(after))
+	}
+	if !r.Shows() {
+		text += ", no difference shown"
+	}
+	return text + ")"
 }
 
 func writeMarkdown(w io.Writer, rows [][]string) error {

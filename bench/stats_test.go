@@ -71,13 +71,22 @@ func TestWriteComparison(t *testing.T) {
 	require.NoError(t, WriteComparison(&b, columns, Markdown))
 	require.Equal(t, `| load | figure | old | new | new / old |
 |---|---|---|---|---|
-| full | produced | 105.0 MB/s ±5% | 215.0 MB/s ±2% | 2.05x (1.91-2.20) |
-| full | produce p50 | 1.05ms ±5% | 512us ±2% | 0.49x (0.45-0.53) |
-| full | produce p99 | 4.20ms ±5% | 2.05ms ±2% | 0.49x (0.45-0.53) |
+| full | produced | 105.0 MB/s ±5% | 215.0 MB/s ±2% | 2.05x (1.91-2.20 of 2 and 2 runs) |
+| full | produce p50 | 1.05ms ±5% | 512us ±2% | 0.49x (0.45-0.53 of 2 and 2 runs) |
+| full | produce p99 | 4.20ms ±5% | 2.05ms ±2% | 0.49x (0.45-0.53 of 2 and 2 runs) |
 | only old | produced | 1.0 MB/s | - | - |
 | only old | produce p50 | 0us | - | - |
 | only old | produce p99 | 1us | - | - |
 `, b.String())
+}
+
+// Only five runs of each side make an interval of 95%; with fewer the table has their number.
+func TestRatioTellsTooFewRuns(t *testing.T) {
+	five, four := []float64{10, 11, 10, 11, 10}, []float64{20, 21, 22, 20}
+	require.Equal(t, "2.10x (1.82-2.20)", ratio(five, []float64{20, 21, 22, 21, 20}))
+	require.Equal(t, "2.05x (1.82-2.20 of 5 and 4 runs)", ratio(five, four))
+	require.Equal(t, "1.00x (0.91-1.10 of 2 and 2 runs, no difference shown)", ratio(five[:2], five[:2]))
+	require.Equal(t, "1.00x (one run: no interval)", ratio(five[:1], five[:1]))
 }
 
 func TestFormatLatency(t *testing.T) {
