@@ -4,8 +4,8 @@
 //
 // What it is: the rules of a log. An offset is assigned once and in the order
 // of the store's commits, a reader sees nothing that is not durable (in a replica's
-// log: committed, below the high watermark) and nothing below the log start, a batch's rows (its bytes, its producer's state, its
-// place in the time index) are written together or not at all, and what the
+// log: committed, below the high watermark) and nothing below the log start, a batch's rows (its bytes, its producer's
+// state, its place in the time index) are written together or not at all, and what the
 // store gives back is checked before it is handed on.
 //
 // What it is not: it reads no clock (the append time is handed in), runs no
