@@ -30,8 +30,8 @@ func TestMessagesBothWays(t *testing.T) {
 	require.Equal(t, Answered{up, 5, []byte{}}, await(follower, func(Answered) bool { return true }))
 }
 
-// 10,000 partitions on one link: one goroutine more would show as many, and an idle link carries
-// heartbeats, of which none is about a partition.
+// 10,000 partitions on one link: there is no goroutine for each, and an idle link carries heartbeats, of which none is
+// about a partition.
 func TestTenThousandPartitions(t *testing.T) {
 	leader, follower := start(t, 1, nil), start(t, 2, nil)
 	up, down := follower.follow(leader)
@@ -46,7 +46,8 @@ func TestTenThousandPartitions(t *testing.T) {
 		require.Equal(t, Partition{7, int32(i)}, m.Partition)
 		require.EqualValues(t, i, m.Message.(replication.Ack).Durable)
 	}
-	require.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+	// Those of a handshake may be there for a moment more; none a partition is what is to be seen.
+	require.Less(t, runtime.NumGoroutine(), goroutines+100)
 	require.Eventually(t, func() bool { return follower.Stats().Queued == 0 }, patience, time.Millisecond)
 	before := follower.Stats()
 	require.Less(t, before.FramesOut, int64(1000), "acks share frames")

@@ -89,7 +89,7 @@ func TestEnsemble(t *testing.T) {
 	e := servers(t, zkserver.Config{Servers: 3, Tick: tick})
 	cfg := config(e.Addresses()...)
 	cfg.SessionTimeout = 20 * tick
-	s, other := create(t, cfg), open(t, cfg)
+	s := create(t, cfg)
 	require.NoError(t, s.Multi(t.Context(), metadata.Create("/n", make([]byte, 9)),
 		metadata.CreateEphemeral("/broker", nil)))
 	se := session(t, s)
@@ -106,6 +106,15 @@ func TestEnsemble(t *testing.T) {
 	}
 
 	t.Run("D7 a sync shows what was written through another server", func(t *testing.T) {
+		// Through a follower: the leader of ZooKeeper answers a sync of its own client at once, and may then be some
+		// microseconds behind a write that a follower has acknowledged already. docs/design/0008-zookeeper.md.
+		follower := cfg
+		for _, server := range e.Servers {
+			if server.Mode() == "follower" {
+				follower.Servers = []string{server.Address}
+			}
+		}
+		other := open(t, follower)
 		for range 50 {
 			unknown := 0
 			count := cas(t, s, "/n", 1, &unknown)
