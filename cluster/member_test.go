@@ -115,8 +115,12 @@ func TestController(t *testing.T) {
 	leaders := make(map[int32]int)
 	w.await(id, 6, func(s replication.State) bool { return s.Leader > 0 && len(s.ISR) == 3 && s.MinISR == 2 })
 	for i := range int32(6) {
-		p, there := w.m.Partition(PartitionID{id, i})
-		require.True(t, there)
+		var p Partition
+		require.Eventually(t, func() bool { // the member sees what it wrote a moment after the store has it
+			var there bool
+			p, there = w.m.Partition(PartitionID{id, i})
+			return there
+		}, patience, time.Millisecond)
 		leaders[p.State.Leader]++
 	}
 	require.Equal(t, map[int32]int{1: 2, 2: 2, 3: 2}, leaders)
