@@ -38,6 +38,7 @@ const (
 	defaultPeerPort       = "7442"
 	minSecretBytes        = 16
 	maxReplicas           = 1024
+	maxRackBytes          = 255
 )
 
 // withDefaults fills in what is not set; listen is Config.Listen.
@@ -79,6 +80,9 @@ func (c Config) validateCluster(fault faultFunc) {
 	if len(k.Secret) < minSecretBytes {
 		fault("Cluster.Secret", "it has %d bytes, at least %d are needed; make one with: openssl rand -hex 32",
 			len(k.Secret), minSecretBytes)
+	}
+	if len(k.Rack) > maxRackBytes {
+		fault("Cluster.Rack", "it has %d bytes, at most %d are possible", len(k.Rack), maxRackBytes)
 	}
 	if k.PreferredEvery < time.Second {
 		fault("Cluster.PreferredEvery", "%v is below 1s", k.PreferredEvery)

@@ -89,7 +89,7 @@ func (b *Broker) brokerCount() (n int32) {
 		return 1
 	}
 	for _, r := range b.member.Brokers() {
-		if !r.Draining {
+		if !r.Draining && !b.member.Decommissioning(r.Member.Broker) {
 			n++
 		}
 	}

@@ -37,25 +37,50 @@ func (b *Broker) description(t *topic) wire.TopicDescription {
 		Settings: b.settingValues(state), Partitions: make([]wire.PartitionDescription, len(parts)),
 	}
 	for i, p := range parts {
-		out := &d.Partitions[i]
-		l := b.leadership(p)
-		*out = wire.PartitionDescription{
-			Index: p.index, Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, ISR: l.inSync,
-			Start: -1, End: -1, Bytes: -1,
-		}
-		log, err := b.localLog(p)
-		if log == nil && err == nil {
-			out.Error = b.replicas.notLeader(p.id())
-			continue
-		}
-		if err != nil {
-			out.Error = b.logError(p, err)
-			continue
-		}
-		st := log.Stats()
-		out.Start, out.End, out.Bytes = st.Start, st.End, st.Bytes
+		d.Partitions[i] = b.describePartition(p)
 	}
 	return d
+}
+
+func (b *Broker) describePartition(p *partition) wire.PartitionDescription {
+	l := b.leadership(p)
+	out := wire.PartitionDescription{
+		Index: p.index, Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, ISR: l.inSync,
+		MinInSync: l.minInSync, ELR: l.elr, Adding: l.adding, Removing: l.removing,
+		Start: -1, End: -1, Bytes: -1, HighWatermark: -1,
+	}
+	log, err := b.localLog(p)
+	switch {
+	case err != nil:
+		out.Error = b.logError(p, err)
+		return out
+	case log == nil:
+		out.Error = b.replicas.notLeader(p.id())
+		return out
+	}
+	st := log.Stats()
+	out.Start, out.End, out.Bytes, out.HighWatermark = st.Start, st.End, st.Bytes, st.End
+	if b.replicas != nil {
+		b.describeReplica(&out, p)
+	}
+	return out
+}
+
+// describeReplica tells how far this broker's copy of a partition is, and, if it leads it, how far the others are.
+func (b *Broker) describeReplica(out *wire.PartitionDescription, p *partition) {
+	r := b.replicas.replica(p.id())
+	if r == nil {
+		return
+	}
+	status, followers := r.progress()
+	out.End, out.HighWatermark = status.Durable, status.HighWatermark
+	for _, f := range followers {
+		lag := wire.FollowerLag{Broker: f.Broker, Lag: -1, LagMs: -1}
+		if f.Durable >= 0 {
+			lag.Lag, lag.LagMs = max(status.Durable-f.Durable, 0), f.Behind.Milliseconds()
+		}
+		out.Followers = append(out.Followers, lag)
+	}
 }
 
 // settingValues are all settings of a topic, in the order of metadata's table.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/kv"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/record"
+	"github.com/skidway/skidway/replication"
 	"github.com/skidway/skidway/wire"
 )
 
@@ -36,6 +38,10 @@ var classes = []struct {
 	class error
 	code  wire.Code
 }{
+	{cluster.ErrUnknownBroker, wire.CodeUnknownBroker},
+	{cluster.ErrUnknownPartition, wire.CodeUnknownPartition},
+	{cluster.ErrRefusedOrder, wire.CodeInvalidArgument},
+	{replication.ErrTooFewBrokers, wire.CodeNotEnoughBrokers},
 	{metadata.ErrUnknownTopic, wire.CodeUnknownTopic},
 	{metadata.ErrTopicExists, wire.CodeTopicExists},
 	{metadata.ErrTopicDeleting, wire.CodeUnknownTopic},

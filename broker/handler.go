@@ -79,6 +79,24 @@ func (h handler) handleGroup(peer *wire.Peer, req wire.Request) wire.Pending {
 	case *wire.DeleteOffsetsRequest:
 		return later(b, b.deleteOffsets, req)
 	}
+	return h.handleCluster(req)
+}
+
+// handleCluster starts a request that administers a cluster.
+func (h handler) handleCluster(req wire.Request) wire.Pending {
+	b := h.b
+	switch req := req.(type) {
+	case *wire.ElectLeadersRequest:
+		return later(b, b.electLeaders, req)
+	case *wire.AlterReassignmentsRequest:
+		return later(b, b.alterReassignments, req)
+	case *wire.ListReassignmentsRequest:
+		return later(b, b.listReassignments, req)
+	case *wire.DrainBrokerRequest:
+		return later(b, b.drainBroker, req)
+	case *wire.DecommissionBrokerRequest:
+		return later(b, b.decommissionBroker, req)
+	}
 	return wire.Ready(nil, wire.Errorf(wire.CodeUnknownRequest, "this broker does not carry out %s", req.API()))
 }
 

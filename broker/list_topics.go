@@ -8,7 +8,9 @@ import (
 )
 
 // list_topics gives a line on every topic: what it holds, what goes in and out, how it is. Logs that were not opened
-// yet are opened for it. The rates are records a second, over about the last five seconds.
+// yet are opened for it. The rates are records a second, over about the last five seconds. In a cluster a broker counts
+// the records of the partitions that it leads, so that the sum over the brokers is right; how partitions are it tells
+// of all.
 //
 // Not done: rights.
 func (b *Broker) listTopics(ctx context.Context, _ *wire.ListTopicsRequest) (*wire.ListTopicsResponse, error) {
@@ -27,15 +29,24 @@ func (b *Broker) summary(t *topic) wire.TopicSummary {
 	meta := t.state.Load().meta
 	s := wire.TopicSummary{Name: t.name, ID: t.id, Partitions: meta.Partitions, Replicas: meta.Replicas, Health: "ok"}
 	s.InPerSec, s.OutPerSec = t.counters.rates()
-	damaged := 0
+	damaged, offline, lacking := 0, 0, 0
 	for _, p := range t.partitions() {
-		log, err := b.localLog(p)
-		if log == nil && err == nil {
-			continue // its copies are with other brokers
+		if b.replicas != nil {
+			switch l := b.leadership(p); {
+			case l.leader < 0:
+				offline++
+			case len(l.inSync) < len(l.replicas)-len(l.adding):
+				lacking++
+			}
+			if !b.replicas.leads(p.id()) {
+				continue
+			}
 		}
+		log, err := b.openLog(p)
 		if err != nil {
-			_ = b.logError(p, err) // notes damage
-			damaged++
+			if e := b.logError(p, err); e.Code != wire.CodeNotLeader { // it notes damage
+				damaged++
+			}
 			continue
 		}
 		st := log.Stats()
@@ -46,10 +57,14 @@ func (b *Broker) summary(t *topic) wire.TopicSummary {
 		}
 	}
 	switch {
+	case offline > 0:
+		s.Health = fmt.Sprintf("offline (%d)", offline)
 	case damaged > 0:
 		s.Health = fmt.Sprintf("damaged (%d)", damaged)
 	case b.store.Writable() != nil:
 		s.Health = "read-only"
+	case lacking > 0:
+		s.Health = fmt.Sprintf("under-replicated (%d)", lacking)
 	}
 	return s
 }

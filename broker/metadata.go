@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/replication"
 	"github.com/skidway/skidway/wire"
 )
 
@@ -86,7 +87,7 @@ func (b *Broker) brokers() []wire.Broker {
 	list := b.member.Brokers()
 	brokers := make([]wire.Broker, len(list))
 	for i, r := range list {
-		brokers[i] = wire.Broker{ID: r.Member.Broker, Address: r.Client}
+		brokers[i] = wire.Broker{ID: r.Member.Broker, Address: r.Client, Rack: r.Rack}
 	}
 	return brokers
 }
@@ -95,24 +96,36 @@ func (b *Broker) brokers() []wire.Broker {
 type leadership struct {
 	leader, epoch    int32 // -1: nobody, as far as this broker knows
 	replicas, inSync []int32
+	minInSync        int32
+	// What a reassignment and a shrunken ISR leave in a partition's state.
+	elr, adding, removing []int32
 }
 
 // leadership tells who leads a partition: this broker, if it stands alone.
 func (b *Broker) leadership(p *partition) leadership {
 	if b.member == nil {
 		self := []int32{b.cfg.NodeID}
-		return leadership{b.cfg.NodeID, b.store.Identity().LeaderEpoch, self, self}
+		return leadership{
+			leader: b.cfg.NodeID, epoch: b.store.Identity().LeaderEpoch, replicas: self, inSync: self, minInSync: 1,
+		}
 	}
 	known, there := b.member.Partition(p.id())
 	if !there {
 		return leadership{leader: -1, epoch: -1}
 	}
 	s := &known.State
-	l := leadership{leader: s.Leader, epoch: s.LeaderEpoch, replicas: s.Replicas}
-	for _, m := range s.ISR {
-		l.inSync = append(l.inSync, m.Broker)
+	return leadership{
+		leader: s.Leader, epoch: s.LeaderEpoch, replicas: s.Replicas, inSync: memberIDs(s.ISR), minInSync: s.MinISR,
+		elr: memberIDs(s.ELR), adding: s.Adding, removing: s.Removing,
 	}
-	return l
+}
+
+// memberIDs are the brokers of the members.
+func memberIDs(members []replication.Member) (ids []int32) {
+	for _, m := range members {
+		ids = append(ids, m.Broker)
+	}
+	return ids
 }
 
 func (b *Broker) topicMetadata(t *topic) wire.TopicMetadata {

@@ -219,5 +219,12 @@ func (r *replica) reply(e replication.Reply) {
 	}
 }
 
+// progress tells how far the replica is, and, if it leads the partition, how far its followers are.
+func (r *replica) progress() (replication.Status, []replication.FollowerStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.Status(), r.core.Followers(r.h.now())
+}
+
 // now is the time that cores are given: it never goes back.
 func (h *replicas) now() time.Duration { return time.Since(h.b.started) }

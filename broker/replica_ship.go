@@ -93,7 +93,7 @@ func (r *replica) ship(e replication.Ship) {
 	room := min(r.h.peers.Credit(link), shipBytes)
 	switch {
 	case room == 0:
-		r.h.starve(link, r)
+		r.starve(link)
 	case link.Class == peer.Bulk:
 		r.reading[e.To] = true
 		r.h.bulk(func() {
@@ -141,7 +141,15 @@ func (r *replica) sendData(link peer.Link, e replication.Ship, read readResult) 
 	case err == nil:
 		r.events = append(r.events, replication.Shipped{To: e.To, Stream: e.Stream, End: read.end})
 	case errors.Is(err, peer.ErrNoCredit):
-		r.h.starve(link, r)
+		r.starve(link)
+	}
+}
+
+// starve has the replica woken when the link has credit again. That may have come before this was noted.
+func (r *replica) starve(link peer.Link) {
+	r.h.starve(link, r)
+	if r.h.peers.Credit(link) > 0 {
+		r.events = append(r.events, replication.Tick{})
 	}
 }
 

@@ -44,24 +44,6 @@ func (a *Admin) DeleteTopics(ctx context.Context, names []string, m Mode) ([]wir
 	return r.Topics, nil
 }
 
-// ListTopics returns every topic in few words.
-func (a *Admin) ListTopics(ctx context.Context) ([]wire.TopicSummary, error) {
-	r, err := query[*wire.ListTopicsResponse](ctx, a.c, &wire.ListTopicsRequest{})
-	if err != nil {
-		return nil, err
-	}
-	return r.Topics, nil
-}
-
-// DescribeTopics returns all about the topics that are named, in that order.
-func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]wire.TopicDescription, error) {
-	r, err := query[*wire.DescribeTopicsResponse](ctx, a.c, &wire.DescribeTopicsRequest{Names: names})
-	if err != nil {
-		return nil, err
-	}
-	return r.Topics, nil
-}
-
 // AlterTopics changes settings of topics.
 func (a *Admin) AlterTopics(ctx context.Context, changes []wire.TopicChange, m Mode) ([]wire.TopicResult, error) {
 	r, err := request[*wire.AlterTopicsResponse](ctx, a.c,
@@ -82,11 +64,6 @@ func (a *Admin) AddPartitions(ctx context.Context, totals []wire.PartitionCount,
 	return r.Topics, nil
 }
 
-// DescribeCluster returns the cluster's id, its brokers and which of them controls it.
-func (a *Admin) DescribeCluster(ctx context.Context) (*wire.DescribeClusterResponse, error) {
-	return query[*wire.DescribeClusterResponse](ctx, a.c, &wire.DescribeClusterRequest{})
-}
-
 // DescribeBroker returns the state of the broker that answers.
 func (a *Admin) DescribeBroker(ctx context.Context) (*wire.DescribeBrokerResponse, error) {
 	return query[*wire.DescribeBrokerResponse](ctx, a.c, &wire.DescribeBrokerRequest{})
@@ -100,50 +77,81 @@ const (
 
 // ListOffsets looks offsets up in partitions of a topic, all if none are named: that of the first record whose
 // timestamp in ms is at or later, or with OffsetStart or OffsetEnd that end of the log. Results are in the order of
-// the partitions.
+// the partitions. Each partition's leader is asked.
 func (a *Admin) ListOffsets(ctx context.Context, topic string, at int64,
 	partitions ...int32) ([]wire.ListOffsetsResult, error) {
-	return onLeaders(ctx, a.c, topic, partitions, leaderCall[wire.ListOffsetsResult]{
-		ask: func(id uint64, indexes []int32) wire.Request {
-			ask := wire.ListOffsetsTopic{ID: id}
-			for _, index := range indexes {
-				ask.Partitions = append(ask.Partitions, wire.ListOffsetsPartition{Index: index, At: at})
+	ids, err := a.topicPartitions(ctx, topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	call := leaderCall[wire.ListOffsetsResult]{
+		c: a.c, api: wire.APIListOffsets, ids: ids, again: (*Error).Retriable,
+		request: func(ids []partitionID) wire.Request {
+			ask := wire.ListOffsetsTopic{ID: ids[0].topic}
+			for _, id := range ids {
+				ask.Partitions = append(ask.Partitions, wire.ListOffsetsPartition{Index: id.index, At: at})
 			}
 			return &wire.ListOffsetsRequest{Topics: []wire.ListOffsetsTopic{ask}}
 		},
-		results: func(r wire.Response) []wire.ListOffsetsResult {
-			if r, ok := r.(*wire.ListOffsetsResponse); ok && len(r.Topics) == 1 {
-				return r.Topics[0].Partitions
+		results: func(r wire.Response) (out []wire.ListOffsetsResult) {
+			if r, ok := r.(*wire.ListOffsetsResponse); ok {
+				for i := range r.Topics {
+					out = append(out, r.Topics[i].Partitions...)
+				}
 			}
-			return nil
+			return out
 		},
-		of:    func(r wire.ListOffsetsResult) (int32, *wire.Error) { return r.Index, r.Error },
-		again: (*Error).Retriable,
-	})
+		refusal: func(r wire.ListOffsetsResult) *wire.Error { return r.Error },
+		failed: func(id partitionID, e *wire.Error) wire.ListOffsetsResult {
+			return wire.ListOffsetsResult{Index: id.index, Error: e, Offset: -1, TimestampMs: -1}
+		},
+	}
+	return call.run(ctx)
+}
+
+// topicPartitions returns the ids of partitions of a topic, all if none are named, in the order in which they are.
+func (a *Admin) topicPartitions(ctx context.Context, topic string, partitions []int32) ([]partitionID, error) {
+	info, err := a.c.meta.topic(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	indexes := info.indexes(partitions)
+	ids := make([]partitionID, len(indexes))
+	for i, index := range indexes {
+		ids[i] = partitionID{info.id, index}
+	}
+	return ids, nil
 }
 
 // DeleteRecords deletes the records before an offset in each of the partitions of a topic that are named; OffsetEnd
-// deletes all. The results are in ascending order of the partitions.
+// deletes all. The results are in ascending order of the partitions. Each partition's leader is asked.
 func (a *Admin) DeleteRecords(ctx context.Context, topic string, before map[int32]int64) ([]wire.DeleteRecordsResult,
 	error) {
-	if len(before) == 0 {
-		return nil, nil
+	ids, err := a.topicPartitions(ctx, topic, sortedKeys(before))
+	if err != nil || len(before) == 0 {
+		return nil, err
 	}
-	return onLeaders(ctx, a.c, topic, sortedKeys(before), leaderCall[wire.DeleteRecordsResult]{
-		ask: func(id uint64, indexes []int32) wire.Request {
-			ask := wire.DeleteRecordsTopic{ID: id}
-			for _, index := range indexes {
-				ask.Partitions = append(ask.Partitions, wire.DeleteRecordsPartition{Index: index, Before: before[index]})
+	call := leaderCall[wire.DeleteRecordsResult]{
+		c: a.c, api: wire.APIDeleteRecords, ids: ids, again: withoutEffect,
+		request: func(ids []partitionID) wire.Request {
+			ask := wire.DeleteRecordsTopic{ID: ids[0].topic}
+			for _, id := range ids {
+				ask.Partitions = append(ask.Partitions, wire.DeleteRecordsPartition{Index: id.index, Before: before[id.index]})
 			}
 			return &wire.DeleteRecordsRequest{Topics: []wire.DeleteRecordsTopic{ask}}
 		},
-		results: func(r wire.Response) []wire.DeleteRecordsResult {
-			if r, ok := r.(*wire.DeleteRecordsResponse); ok && len(r.Topics) == 1 {
-				return r.Topics[0].Partitions
+		results: func(r wire.Response) (out []wire.DeleteRecordsResult) {
+			if r, ok := r.(*wire.DeleteRecordsResponse); ok {
+				for i := range r.Topics {
+					out = append(out, r.Topics[i].Partitions...)
+				}
 			}
-			return nil
+			return out
 		},
-		of:    func(r wire.DeleteRecordsResult) (int32, *wire.Error) { return r.Index, r.Error },
-		again: withoutEffect,
-	})
+		refusal: func(r wire.DeleteRecordsResult) *wire.Error { return r.Error },
+		failed: func(id partitionID, e *wire.Error) wire.DeleteRecordsResult {
+			return wire.DeleteRecordsResult{Index: id.index, Error: e}
+		},
+	}
+	return call.run(ctx)
 }

@@ -99,10 +99,13 @@ func (c *brokers) connect(o client.Options) *client.Client {
 }
 
 // createReplicated makes a topic, and waits until its partitions have leaders and all replicas are in sync.
-func createReplicated(t testing.TB, cl *client.Client, topic string, partitions, replicas int32) {
+// Settings may say otherwise than the defaults.
+func createReplicated(
+	t testing.TB, cl *client.Client, topic string, partitions, replicas int32, settings ...wire.Setting,
+) {
 	t.Helper()
 	made, err := client.NewAdmin(cl).CreateTopics(testContext(t),
-		[]wire.NewTopic{{Name: topic, Partitions: partitions, Replicas: replicas}}, client.Apply)
+		[]wire.NewTopic{{Name: topic, Partitions: partitions, Replicas: replicas, Settings: settings}}, client.Apply)
 	require.NoError(t, err)
 	require.Nil(t, made[0].Error)
 	awaitInSync(t, cl, topic, int(replicas))

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/skidway/skidway/wire"
 )
@@ -99,11 +100,46 @@ func (a *Admin) GroupOffsets(ctx context.Context, group string, also ...wire.Gro
 	return a.lags(ctx, ids, found)
 }
 
-// lags asks where the offsets lie in their logs.
+// lagPatience bounds how long the leaders of partitions are looked for whose lag is wanted.
+const lagPatience = 2 * time.Second
+
+// lags asks the leaders where the offsets lie in their logs.
 func (a *Admin) lags(ctx context.Context, ids []partitionID, found map[partitionID]GroupOffset) ([]GroupOffset, error) {
-	if len(ids) == 0 {
-		return nil, nil
+	ctx, cancel := context.WithTimeout(ctx, lagPatience)
+	defer cancel()
+	call := leaderCall[wire.DescribeOffsetsResult]{
+		c: a.c, api: wire.APIDescribeOffsets, ids: ids, again: (*Error).Retriable,
+		request: func(ids []partitionID) wire.Request { return offsetsQuery(ids, found) },
+		results: func(r wire.Response) (out []wire.DescribeOffsetsResult) {
+			if r, ok := r.(*wire.DescribeOffsetsResponse); ok {
+				for i := range r.Topics {
+					out = append(out, r.Topics[i].Partitions...)
+				}
+			}
+			return out
+		},
+		refusal: func(r wire.DescribeOffsetsResult) *wire.Error { return r.Error },
+		failed: func(id partitionID, e *wire.Error) wire.DescribeOffsetsResult {
+			return wire.DescribeOffsetsResult{Index: id.index, Error: e, Start: -1, End: -1, TimestampMs: -1}
+		},
 	}
+	results, err := call.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []GroupOffset
+	for i, p := range results {
+		o := found[ids[i]]
+		o.Start, o.End, o.UnreadSinceMs = p.Start, p.End, p.TimestampMs
+		if p.Error != nil {
+			o.Err = fromWire(p.Error, where{topic: o.Topic, partition: p.Index, address: a.c.Address()})
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func offsetsQuery(ids []partitionID, found map[partitionID]GroupOffset) *wire.DescribeOffsetsRequest {
 	q := &wire.DescribeOffsetsRequest{}
 	for _, id := range ids {
 		if n := len(q.Topics); n == 0 || q.Topics[n-1].ID != id.topic {
@@ -113,26 +149,7 @@ func (a *Admin) lags(ctx context.Context, ids []partitionID, found map[partition
 		t.Partitions = append(t.Partitions,
 			wire.DescribeOffsetsPartition{Index: id.index, Offset: max(found[id].Offset.Offset, 0)})
 	}
-	r, err := query[*wire.DescribeOffsetsResponse](ctx, a.c, q)
-	if err != nil {
-		return nil, err
-	}
-	var out []GroupOffset
-	for _, t := range r.Topics {
-		for _, p := range t.Partitions {
-			o := found[partitionID{t.ID, p.Index}]
-			o.Start, o.End, o.UnreadSinceMs = p.Start, p.End, p.TimestampMs
-			if p.Error != nil {
-				o.Err = fromWire(p.Error, where{topic: o.Topic, partition: p.Index, address: a.c.Address()})
-			}
-			out = append(out, o)
-		}
-	}
-	if len(out) != len(ids) {
-		return nil, newError(wire.CodeInternal, nowhere(a.c.Address()), "the broker answered about %d partitions, not %d",
-			len(out), len(ids))
-	}
-	return out, nil
+	return q
 }
 
 // DeleteGroupOffsets has a group forget what it committed for a topic: for the partitions named, or for all. It is

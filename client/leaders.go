@@ -2,115 +2,161 @@ package client
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sync"
 
 	"github.com/skidway/skidway/wire"
 )
 
-// leaderCall is a request about partitions that only their leaders answer.
+// leaderCall asks the leaders of partitions, each about its own.
 type leaderCall[R any] struct {
-	// ask makes the request about partitions of a topic.
-	ask func(topic uint64, indexes []int32) wire.Request
-	// results are the answer's; nil: it is about something else.
+	c   *Client
+	api wire.API
+	ids []partitionID // topic by topic
+	// request is what is asked about some of the ids.
+	request func(ids []partitionID) wire.Request
+	// results are the answers in the order of the ids that were asked about.
 	results func(wire.Response) []R
-	// of tells which partition a result is about, and what is wrong with it.
-	of func(R) (index int32, err *wire.Error)
-	// again tells whether the request may be repeated after an error that is not about one partition.
-	again func(*Error) bool
+	refusal func(R) *wire.Error
+	// failed is the result of a partition whose leader could not be asked.
+	failed func(partitionID, *wire.Error) R
+	again  func(*Error) bool
 }
 
-// onLeaders asks the leaders of partitions of a topic, and asks again where a leader is elsewhere by now, until
-// RequestTimeout is over. The results are in ascending order of the partitions; those whose leader was not found have
-// the newest error. indexes names the partitions; nil: all.
-func onLeaders[R any](ctx context.Context, c *Client, topic string, indexes []int32, call leaderCall[R]) ([]R, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.RequestTimeout)
+// run asks until each partition is answered for, or has failed in a way that asking again does not mend, or ctx or
+// RequestTimeout is over. The results are in the order of the ids.
+func (l *leaderCall[R]) run(ctx context.Context) ([]R, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.c.opts.RequestTimeout)
 	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
-	info, err := c.meta.topic(ctx, topic)
+	out := make([]R, len(l.ids))
+	left := make([]int, len(l.ids))
+	for i := range left {
+		left[i] = i
+	}
+	for pauses := l.c.opts.pauses(); len(left) > 0; {
+		byLeader, err := l.split(ctx, left)
+		switch {
+		case err != nil && len(left) == len(l.ids):
+			return nil, err
+		case err != nil: // those that are left have failed before
+			return out, nil
+		}
+		var last *Error
+		left, last = l.round(ctx, byLeader, out)
+		if len(left) == 0 || !sleep(ctx, pauses.NextBackOff()) {
+			break
+		}
+		l.c.opts.Hooks.retry(l.api, last)
+		for _, i := range left {
+			l.c.meta.forgetID(l.ids[i].topic)
+		}
+	}
+	return out, nil
+}
+
+// split finds the leaders.
+func (l *leaderCall[R]) split(ctx context.Context, left []int) (map[int32][]int, error) {
+	byLeader := make(map[int32][]int)
+	most := make(map[uint64]int32)
+	for _, i := range left {
+		most[l.ids[i].topic] = max(most[l.ids[i].topic], l.ids[i].index+1)
+	}
+	topics := make(map[uint64]*topicInfo)
+	for id, partitions := range most {
+		info, err := l.c.meta.byID(ctx, id, partitions)
+		if err != nil && err.Code != wire.CodeUnknownTopicID {
+			return nil, err
+		}
+		topics[id] = info
+	}
+	for _, i := range left {
+		leader := int32(-1)
+		if info := topics[l.ids[i].topic]; info != nil {
+			leader = info.leaders[l.ids[i].index].broker
+		} else {
+			leader = anybody
+		}
+		byLeader[leader] = append(byLeader[leader], i)
+	}
+	return byLeader, nil
+}
+
+// anybody stands for the leader of a partition that metadata does not tell of: any broker says what is wrong with it.
+const anybody int32 = -2
+
+// round asks each leader once, and returns what is to be asked again, and why.
+func (l *leaderCall[R]) round(ctx context.Context, byLeader map[int32][]int, out []R) (left []int, last *Error) {
+	var mu sync.Mutex // guards left and last
+	var all sync.WaitGroup
+	for _, broker := range slices.Sorted(maps.Keys(byLeader)) {
+		all.Go(func() {
+			again, why := l.ask(ctx, broker, byLeader[broker], out)
+			mu.Lock()
+			defer mu.Unlock()
+			left = append(left, again...)
+			if why != nil {
+				last = why
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(left)
+	return left, last
+}
+
+// ask asks one leader about the partitions at the places.
+func (l *leaderCall[R]) ask(ctx context.Context, broker int32, places []int, out []R) (left []int, why *Error) {
+	ids := make([]partitionID, len(places))
+	for n, i := range places {
+		ids[n] = l.ids[i]
+	}
+	results, err := l.send(ctx, broker, ids)
+	for n, i := range places {
+		if err != nil {
+			out[i] = l.failed(l.ids[i], &wire.Error{Code: err.Code, Message: err.Message})
+			if l.again(err) {
+				left, why = append(left, i), err
+			}
+			continue
+		}
+		out[i] = results[n]
+		if refused := l.refusal(results[n]); refused != nil {
+			if e := fromWire(refused, nowhere("")); e.Code == wire.CodeNotLeader {
+				left, why = append(left, i), e
+			}
+		}
+	}
+	return left, why
+}
+
+func (l *leaderCall[R]) send(ctx context.Context, broker int32, ids []partitionID) ([]R, *Error) {
+	var r wire.Response
+	var err *Error
+	switch broker {
+	case -1:
+		return nil, newError(wire.CodeNotLeader, nowhere(l.c.Address()), "the partition has no leader now")
+	case anybody, l.c.Hello().BrokerID:
+		r, err = l.c.exchange(ctx, l.request(ids))
+	default:
+		r, err = l.c.askBroker(ctx, broker, l.request(ids))
+	}
 	if err != nil {
 		return nil, err
 	}
-	done := make(map[int32]R)
-	left := info.indexes(indexes)
-	for pauses := c.opts.pauses(); ; {
-		var fault *Error
-		if left, fault = askLeaders(ctx, c, info, left, leaderAnswers[R]{call, done}); fault == nil {
-			break
-		}
-		if c.ctx.Err() != nil {
-			return nil, errClosed("client")
-		}
-		if !call.again(fault) || ctx.Err() != nil || !sleep(ctx, pauses.NextBackOff()) {
-			if len(done) == len(info.indexes(indexes)) {
-				break // each partition has an answer, be it that its leader is elsewhere
-			}
-			return nil, fault
-		}
-		c.opts.Hooks.retry(call.ask(0, nil).API(), fault)
-		if info, err = c.meta.fresh(ctx, topic); err != nil {
-			return nil, err
-		}
-	}
-	results := make([]R, 0, len(done))
-	for _, index := range sortedKeys(done) {
-		results = append(results, done[index])
+	results := l.results(r)
+	if len(results) != len(ids) {
+		return nil, newError(wire.CodeInternal, nowhere(l.c.Address()), "broker %d answered about %d partitions, not %d",
+			broker, len(results), len(ids))
 	}
 	return results, nil
 }
 
-// leaderAnswers gathers results.
-type leaderAnswers[R any] struct {
-	leaderCall[R]
-	done map[int32]R // by partition
-}
-
-// askLeaders asks once. It returns the partitions that are to be asked for again, and why.
-func askLeaders[R any](
-	ctx context.Context, c *Client, info *topicInfo, indexes []int32, a leaderAnswers[R],
-) (left []int32, why *Error) {
-	byLeader := make(map[int32][]int32)
-	for _, index := range indexes {
-		broker := int32(-1)
-		if index >= 0 && index < info.count() {
-			broker = info.leaders[index].broker
-		} else if info.count() > 0 {
-			broker = info.leaders[0].broker // any broker says that there is none
-		}
-		byLeader[broker] = append(byLeader[broker], index)
-	}
-	for _, broker := range sortedKeys(byLeader) {
-		parts := byLeader[broker]
-		r, err := c.askBroker(ctx, broker, a.ask(info.id, parts))
-		if err != nil {
-			left, why = append(left, parts...), err
-			continue
-		}
-		results := a.results(r)
-		if results == nil {
-			return indexes, newError(wire.CodeInternal, where{topic: info.name, partition: -1},
-				"the broker answered about other partitions than those that were asked for")
-		}
-		for _, result := range results {
-			index, fault := a.of(result)
-			a.done[index] = result
-			if fault != nil && fault.Code == wire.CodeNotLeader {
-				left = append(left, index)
-				why = fromWire(fault, where{topic: info.name, partition: index})
-			}
-		}
-	}
-	slices.Sort(left)
-	return left, why
-}
-
-// askBroker carries a request out at a broker, once.
+// askBroker sends a request to a broker once.
 func (c *Client) askBroker(ctx context.Context, broker int32, q wire.Request) (wire.Response, *Error) {
-	if l := c.openControl(); l != nil && l.hello().BrokerID == broker {
-		return l.do(ctx, q)
-	}
 	address, known := c.meta.address(broker)
 	if !known {
-		return nil, newError(wire.CodeNotLeader, where{partition: -1}, "the partition has no leader now")
+		return nil, newError(CodeUnreachable, nowhere(""), "the address of broker %d is not known", broker)
 	}
 	l, err := c.links.get(ctx, broker, address)
 	if err != nil {

@@ -89,6 +89,13 @@ func (m *metadata) addresses() []string {
 	return out
 }
 
+// ids returns the brokers, in order.
+func (m *metadata) ids() []int32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.brokers))
+}
+
 // topic returns what is known of a topic, and asks if nothing is.
 func (m *metadata) topic(ctx context.Context, name string) (*topicInfo, error) {
 	if t := m.cached(name); t != nil {
@@ -262,3 +269,10 @@ func newTopicInfo(t *wire.TopicMetadata) *topicInfo {
 
 // sortedKeys returns the keys of m in order.
 func sortedKeys[V any](m map[int32]V) []int32 { return slices.Sorted(maps.Keys(m)) }
+
+// forgetID has the topic of an id asked for when it is needed next.
+func (m *metadata) forgetID(id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.topics, func(_ string, t *topicInfo) bool { return t.id == id })
+}

@@ -80,10 +80,15 @@ func (m *Member) takes(broker int32) error {
 		return fmt.Errorf("%w: broker %d is not registered", ErrUnknownBroker, broker)
 	case r.Draining:
 		return fmt.Errorf("%w: broker %d is draining and takes no replicas", ErrRefusedOrder, broker)
-	case m.view.hasOrder(orderKey{kind: Decommission, broker: broker}):
+	case m.Decommissioning(broker):
 		return fmt.Errorf("%w: broker %d is being decommissioned and takes no replicas", ErrRefusedOrder, broker)
 	}
 	return nil
+}
+
+// Decommissioning tells whether there is an order to decommission the broker.
+func (m *Member) Decommissioning(broker int32) bool {
+	return m.view.hasOrder(orderKey{kind: Decommission, broker: broker})
 }
 
 // known returns a partition that is not being deleted.
@@ -99,28 +104,38 @@ func (m *Member) known(id PartitionID) (Partition, error) {
 // CancelReassign has a partition go back to the replicas that it had. Errors: as of OrderReassign; ErrRefusedOrder also
 // if the partition is not being moved.
 func (m *Member) CancelReassign(ctx context.Context, id PartitionID) error {
-	p, err := m.known(id)
+	back, err := m.beforeMove(ctx, id)
 	if err != nil {
 		return err
+	}
+	return m.give(ctx, Order{Kind: Reassign, Partition: id, Target: back, Before: back}, nil)
+}
+
+// CheckCancelReassign returns why CancelReassign would be refused.
+func (m *Member) CheckCancelReassign(ctx context.Context, id PartitionID) error {
+	_, err := m.beforeMove(ctx, id)
+	return err
+}
+
+// beforeMove returns the replicas that a partition had before it was moved.
+func (m *Member) beforeMove(ctx context.Context, id PartitionID) ([]int32, error) {
+	p, err := m.known(id)
+	if err != nil {
+		return nil, err
 	}
 	key := orderKey{kind: Reassign, partition: id}
 	node, err := m.sessions.Get(ctx, key.path())
 	absent := errors.Is(err, metadata.ErrNoNode)
-	if err != nil && !absent {
-		return fmt.Errorf("read %s: %w", key.path(), err)
+	switch {
+	case err != nil && !absent:
+		return nil, fmt.Errorf("read %s: %w", key.path(), err)
+	case absent && len(p.State.Adding)+len(p.State.Removing) == 0:
+		return nil, fmt.Errorf("%w: the partition is not being moved", ErrRefusedOrder)
+	case absent:
+		return before(&p.State), nil
 	}
-	if absent && len(p.State.Adding)+len(p.State.Removing) == 0 {
-		return fmt.Errorf("%w: the partition is not being moved", ErrRefusedOrder)
-	}
-	back := before(&p.State)
-	if !absent {
-		known, err := decodeOrder(key, node)
-		if err != nil {
-			return err
-		}
-		back = known.Before
-	}
-	return m.give(ctx, Order{Kind: Reassign, Partition: id, Target: back, Before: back}, nil)
+	known, err := decodeOrder(key, node)
+	return known.Before, err
 }
 
 // OrderElectUnclean has a broker lead a partition that has no leader, though what was acknowledged and the broker does

@@ -7,32 +7,37 @@ type API uint16
 
 // The request kinds.
 const (
-	APIHello            API = 0
-	APIMetadata         API = 1
-	APIProduce          API = 2
-	APIFetch            API = 3
-	APIListOffsets      API = 4
-	APIDeleteRecords    API = 5
-	APIInitProducerID   API = 6
-	APIDescribeOffsets  API = 7
-	APICreateTopics     API = 10
-	APIDeleteTopics     API = 11
-	APIListTopics       API = 12
-	APIDescribeTopics   API = 13
-	APIAlterTopics      API = 14
-	APIAddPartitions    API = 15
-	APIDescribeCluster  API = 20
-	APIDescribeBroker   API = 21
-	APIThinProduce      API = 30
-	APIThinFetch        API = 31
-	APIFindCoordinators API = 40
-	APIGroupHeartbeat   API = 41
-	APICommitOffsets    API = 42
-	APIFetchOffsets     API = 43
-	APIListGroups       API = 44
-	APIDescribeGroups   API = 45
-	APIDeleteGroups     API = 46
-	APIDeleteOffsets    API = 47
+	APIHello              API = 0
+	APIMetadata           API = 1
+	APIProduce            API = 2
+	APIFetch              API = 3
+	APIListOffsets        API = 4
+	APIDeleteRecords      API = 5
+	APIInitProducerID     API = 6
+	APIDescribeOffsets    API = 7
+	APICreateTopics       API = 10
+	APIDeleteTopics       API = 11
+	APIListTopics         API = 12
+	APIDescribeTopics     API = 13
+	APIAlterTopics        API = 14
+	APIAddPartitions      API = 15
+	APIDescribeCluster    API = 20
+	APIDescribeBroker     API = 21
+	APIElectLeaders       API = 22
+	APIAlterReassignments API = 23
+	APIListReassignments  API = 24
+	APIDrainBroker        API = 25
+	APIDecommissionBroker API = 26
+	APIThinProduce        API = 30
+	APIThinFetch          API = 31
+	APIFindCoordinators   API = 40
+	APIGroupHeartbeat     API = 41
+	APICommitOffsets      API = 42
+	APIFetchOffsets       API = 43
+	APIListGroups         API = 44
+	APIDescribeGroups     API = 45
+	APIDeleteGroups       API = 46
+	APIDeleteOffsets      API = 47
 )
 
 // Request is the body of a request: a pointer to one of this package's Request
@@ -123,6 +128,21 @@ var apiKinds = []apiKind{
 		func() Request { return new(DescribeClusterRequest) }, func() Response { return new(DescribeClusterResponse) }},
 	{APIDescribeBroker, "describe_broker", 1, 1, false,
 		func() Request { return new(DescribeBrokerRequest) }, func() Response { return new(DescribeBrokerResponse) }},
+	{APIElectLeaders, "elect_leaders", 1, 1, false,
+		func() Request { return new(ElectLeadersRequest) },
+		func() Response { return new(ElectLeadersResponse) }},
+	{APIAlterReassignments, "alter_reassignments", 1, 1, false,
+		func() Request { return new(AlterReassignmentsRequest) },
+		func() Response { return new(AlterReassignmentsResponse) }},
+	{APIListReassignments, "list_reassignments", 1, 1, false,
+		func() Request { return new(ListReassignmentsRequest) },
+		func() Response { return new(ListReassignmentsResponse) }},
+	{APIDrainBroker, "drain_broker", 1, 1, false,
+		func() Request { return new(DrainBrokerRequest) },
+		func() Response { return new(DrainBrokerResponse) }},
+	{APIDecommissionBroker, "decommission_broker", 1, 1, false,
+		func() Request { return new(DecommissionBrokerRequest) },
+		func() Response { return new(DecommissionBrokerResponse) }},
 	{APIThinProduce, "thin_produce", 1, 1, true,
 		func() Request { return new(ThinProduceRequest) }, func() Response { return new(ThinProduceResponse) }},
 	{APIThinFetch, "thin_fetch", 1, 1, false,

@@ -8,7 +8,27 @@ type DescribeClusterResponse struct {
 	ClusterID string
 	// Controller is a broker's id; -1: none now.
 	Controller int32
-	Brokers    []Broker
+	// Brokers are those that are there, and those that only hold something.
+	Brokers []BrokerState
+	// Partitions counts all; Offline those without a leader, UnderReplicated those with fewer replicas in sync than
+	// they have, UnderMinInSync those that take no writes with acks=all, Moving those that are being moved.
+	Partitions, Offline, UnderReplicated, UnderMinInSync, Moving int32
+}
+
+// BrokerState is one broker, and what it has of a cluster's partitions.
+type BrokerState struct {
+	ID int32
+	// Address is HOST:PORT to dial; "" of one that is not there.
+	Address string
+	// Rack is where it stands; "" when nobody said.
+	Rack string
+	// Present tells whether it is there.
+	Present bool
+	// Draining brokers give their leaderships away and take none; Decommissioning ones give away all they hold.
+	Draining, Decommissioning bool
+	// Leaders counts the partitions that it leads, Replicas those of which it has a copy, InSync those of these
+	// that are in sync.
+	Leaders, Replicas, InSync int32
 }
 
 // DescribeBrokerRequest asks the broker reached about itself.
@@ -52,19 +72,58 @@ func (*DescribeClusterRequest) decode(d *decoder) { d.empty() }
 func (*DescribeClusterResponse) API() API { return APIDescribeCluster }
 
 func (r *DescribeClusterResponse) encode(e *encoder) {
-	e.array(3)
+	e.array(8)
 	e.str(r.ClusterID)
 	e.int(int64(r.Controller))
-	encodeList(e, r.Brokers, (*Broker).encode)
+	encodeList(e, r.Brokers, (*BrokerState).encode)
+	e.int(int64(r.Partitions))
+	e.int(int64(r.Offline))
+	e.int(int64(r.UnderReplicated))
+	e.int(int64(r.UnderMinInSync))
+	e.int(int64(r.Moving))
 }
 
 func (r *DescribeClusterResponse) decode(d *decoder) {
-	if !d.fields(3) {
+	if !d.fields(8) {
 		return
 	}
 	r.ClusterID = d.str("cluster_id", maxClientName)
 	r.Controller = d.orMinusOne("controller")
-	r.Brokers = decodeList(d, listOf{"brokers", maxReplicas, 4}, (*Broker).decode)
+	r.Brokers = decodeList(d, listOf{"brokers", maxReplicas, 10}, (*BrokerState).decode)
+	r.Partitions = d.index("partitions")
+	r.Offline = d.index("offline")
+	r.UnderReplicated = d.index("under_replicated")
+	r.UnderMinInSync = d.index("under_min_in_sync")
+	r.Moving = d.index("moving")
+	d.leave()
+}
+
+func (b *BrokerState) encode(e *encoder) {
+	e.array(9)
+	e.int(int64(b.ID))
+	e.str(b.Address)
+	e.str(b.Rack)
+	e.bool(b.Present)
+	e.bool(b.Draining)
+	e.bool(b.Decommissioning)
+	e.int(int64(b.Leaders))
+	e.int(int64(b.Replicas))
+	e.int(int64(b.InSync))
+}
+
+func (b *BrokerState) decode(d *decoder) {
+	if !d.fields(9) {
+		return
+	}
+	b.ID = d.index("id")
+	b.Address = d.str("address", maxText)
+	b.Rack = d.str("rack", maxText)
+	b.Present = d.bool("present")
+	b.Draining = d.bool("draining")
+	b.Decommissioning = d.bool("decommissioning")
+	b.Leaders = d.index("leaders")
+	b.Replicas = d.index("replicas")
+	b.InSync = d.index("in_sync")
 	d.leave()
 }
 

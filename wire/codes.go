@@ -15,6 +15,7 @@ const (
 	CodeNotEnoughReplicas  Code = 106
 	CodeNotLeader          Code = 107
 	CodeShuttingDown       Code = 108
+	CodeUnknownBroker      Code = 109
 	CodeUnknownTopic       Code = 110
 	CodeTopicExists        Code = 111
 	CodeOffsetOutOfRange   Code = 112
@@ -105,6 +106,8 @@ var codes = []codeInfo{
 		"Ask for metadata again and go to the leader it names."},
 	{CodeShuttingDown, "SHUTTING_DOWN", RetryLater, "The broker is stopping and takes no more requests.",
 		"Connect again, after a pause."},
+	{CodeUnknownBroker, "UNKNOWN_BROKER", RetryNever, "There is no broker of that id.",
+		"Ask describe_cluster which brokers there are."},
 	{CodeUnknownTopic, "UNKNOWN_TOPIC", RetryNever, "There is no topic of that name.",
 		"Check the spelling, or create the topic."},
 	{CodeTopicExists, "TOPIC_EXISTS", RetryNever, "A topic of that name exists already.",

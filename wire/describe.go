@@ -64,6 +64,24 @@ type PartitionDescription struct {
 	// Start and End bound the offsets held; Bytes is the size of the batches as
 	// stored.
 	Start, End, Bytes int64
+	// HighWatermark is up to where, exclusive, the broker that answers knows the records to be committed; -1: unknown.
+	HighWatermark int64
+	// MinInSync is how many replicas must be in sync for writes with acks=all.
+	MinInSync int32
+	// ELR are the brokers that are not in sync and yet hold all that is committed; Adding and Removing are those of
+	// Replicas that come and go in a reassignment.
+	ELR, Adding, Removing []int32
+	// Followers tells how far they are, if the broker that answers leads the partition.
+	Followers []FollowerLag
+}
+
+// FollowerLag is how far a follower is behind its leader.
+type FollowerLag struct {
+	Broker int32
+	// Lag is the number of records that it lacks; -1: unknown.
+	Lag int64
+	// LagMs is since when, in ms, it has not held all; 0: it does; -1: unknown.
+	LagMs int64
 }
 
 // API is APIListTopics.
@@ -170,7 +188,7 @@ func (t *TopicDescription) decode(d *decoder) {
 	t.CreatedMs = d.i64("created_ms", 0, never)
 	t.Replicas = d.index("replicas")
 	t.Settings = decodeList(d, listOf{"settings", maxSettings, 4}, (*SettingValue).decode)
-	t.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 10}, (*PartitionDescription).decode)
+	t.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 16}, (*PartitionDescription).decode)
 	d.leave()
 }
 
@@ -192,7 +210,7 @@ func (s *SettingValue) decode(d *decoder) {
 }
 
 func (p *PartitionDescription) encode(e *encoder) {
-	e.array(9)
+	e.array(15)
 	e.int(int64(p.Index))
 	e.int(int64(p.Leader))
 	e.int(int64(p.LeaderEpoch))
@@ -202,10 +220,16 @@ func (p *PartitionDescription) encode(e *encoder) {
 	e.int(p.Start)
 	e.int(p.End)
 	e.int(p.Bytes)
+	e.int(p.HighWatermark)
+	e.int(int64(p.MinInSync))
+	e.ints(p.ELR)
+	e.ints(p.Adding)
+	e.ints(p.Removing)
+	encodeList(e, p.Followers, (*FollowerLag).encode)
 }
 
 func (p *PartitionDescription) decode(d *decoder) {
-	if !d.fields(9) {
+	if !d.fields(15) {
 		return
 	}
 	p.Index = d.index("index")
@@ -217,5 +241,28 @@ func (p *PartitionDescription) decode(d *decoder) {
 	p.Start = d.i64("start", -1, never)
 	p.End = d.i64("end", -1, never)
 	p.Bytes = d.i64("bytes", -1, never)
+	p.HighWatermark = d.i64("high_watermark", -1, never)
+	p.MinInSync = d.index("min_in_sync")
+	p.ELR = d.ints("elr", maxReplicas)
+	p.Adding = d.ints("adding", maxReplicas)
+	p.Removing = d.ints("removing", maxReplicas)
+	p.Followers = decodeList(d, listOf{"followers", maxReplicas, 4}, (*FollowerLag).decode)
+	d.leave()
+}
+
+func (f *FollowerLag) encode(e *encoder) {
+	e.array(3)
+	e.int(int64(f.Broker))
+	e.int(f.Lag)
+	e.int(f.LagMs)
+}
+
+func (f *FollowerLag) decode(d *decoder) {
+	if !d.fields(3) {
+		return
+	}
+	f.Broker = d.index("broker")
+	f.Lag = d.i64("lag", -1, never)
+	f.LagMs = d.i64("lag_ms", -1, never)
 	d.leave()
 }

@@ -94,6 +94,10 @@ func goldenFrames() []golden {
 			MemberEpoch: 3, Topics: []CommitTopic{{7, []CommitPartition{{0, 42, 5, ""}, {1, 17, -1, "note"}}}}}},
 		{name: "commit_offsets_response", correlation: 9, resp: &CommitOffsetsResponse{Topics: []CommitTopicResult{
 			{7, []CommitResult{{Index: 0}, {1, &Error{CodeStaleMemberEpoch, "partition 1 is with member m2"}}}}}}},
+		{name: "alter_reassignments_request", correlation: 10, req: &AlterReassignmentsRequest{
+			Partitions: []Reassignment{{7, 0, []int32{3, 1, 2}}, {7, 1, nil}}}},
+		{name: "alter_reassignments_response", correlation: 10, resp: &AlterReassignmentsResponse{[]OrderResult{
+			{ID: 7, Index: 0}, {7, 1, &Error{CodeInvalidArgument, "the partition is not being moved"}}}}},
 		{name: "error_response", correlation: 7, api: APIThinFetch,
 			err: &Error{CodeUnknownTopic, `no topic "oders"`}},
 	}

@@ -48,7 +48,7 @@ func lowest(name string) int64 {
 	case "MemberEpoch":
 		return -2
 	case "Leader", "LeaderEpoch", "BaseOffset", "AppendTimeMs", "LogStart", "Before", "ProducerID", "Epoch",
-		"Controller":
+		"Controller", "HighWatermark", "Lag", "LagMs":
 		return -1
 	}
 	return 0
