@@ -150,3 +150,12 @@ func TestClusterProduceConsume(t *testing.T) {
 	require.NoError(t, p.Flush(ctx))
 	require.Zero(t, failed.Load())
 }
+
+// A broker that leads what nobody else has stops in good order: it does not wait for somebody to move that to.
+func TestClusterStopsLoneReplica(t *testing.T) {
+	c := startCluster(t, 2)
+	createReplicated(t, c.connect(client.Options{}), "demo", 4, 1)
+	for _, s := range c.list {
+		s.stop() // the test fails if that is an error
+	}
+}

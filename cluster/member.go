@@ -128,7 +128,8 @@ func (m *Member) Topics() ([]metadata.Topic, bool) {
 	return list, m.view.loaded
 }
 
-// Drain has the broker's leaderships moved to others. It returns when it leads nothing, or when ctx ends.
+// Drain has the broker's leaderships moved to others. It returns when it leads nothing that another could lead
+// (replication.Movable), or when ctx ends.
 func (m *Member) Drain(ctx context.Context) error {
 	m.mu.Lock()
 	m.drain = true
@@ -141,16 +142,14 @@ func (m *Member) Drain(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		s := m.view.snapshot(m.opts.Defaults)
-		leads, _ := replication.Held(&s, m.opts.Self.Broker)
-		others := slices.ContainsFunc(s.Brokers, func(b replication.Broker) bool {
-			return b.Member.Broker != m.opts.Self.Broker && !b.Draining
-		})
-		if leads == 0 || !others {
+		leads := replication.Movable(&s, m.opts.Self.Broker)
+		if leads == 0 {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("draining: broker %d still leads %d partitions: %w", m.opts.Self.Broker, leads, ctx.Err())
+			return fmt.Errorf("draining: broker %d still leads %d partitions that others could: %w", m.opts.Self.Broker, leads,
+				ctx.Err())
 		case <-ticker.C:
 		}
 	}

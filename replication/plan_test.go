@@ -27,6 +27,7 @@ type planned struct {
 //	plan           [preferred]: one turn of the controller, applied
 //	settle         turns until nothing changes; adding replicas join the ISR between them
 //	show           leaders and replicas by broker
+//	movable        leaderships by broker that draining it waits for
 //
 // The storage id of a broker is ten times its id and one more, where nothing else is said.
 func TestPlan(t *testing.T) {
@@ -65,6 +66,8 @@ func (p *planned) run(t *testing.T, d *datadriven.TestData) string {
 		return p.settle()
 	case "show":
 		return p.show()
+	case "movable":
+		return p.movable()
 	}
 	t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
 	return ""
@@ -212,6 +215,15 @@ func (p *planned) show() string {
 	for _, b := range p.s.Brokers {
 		leads, replicas := Held(&p.s, b.Member.Broker)
 		fmt.Fprintf(&out, "broker %d: leads %d of %d\n", b.Member.Broker, leads, replicas)
+	}
+	return out.String()
+}
+
+// movable tells of each broker what draining it would wait for.
+func (p *planned) movable() string {
+	var out strings.Builder
+	for _, b := range p.s.Brokers {
+		fmt.Fprintf(&out, "broker %d: %d\n", b.Member.Broker, Movable(&p.s, b.Member.Broker))
 	}
 	return out.String()
 }

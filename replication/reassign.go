@@ -83,6 +83,23 @@ func Held(s *Snapshot, broker int32) (leads, replicas int) {
 	return leads, replicas
 }
 
+// Movable counts the partitions that a broker leads and that another broker could lead, at once or when its replica is
+// in sync again: what draining it is to wait for. One whose other replicas are all away, or that has none, is not.
+func Movable(s *Snapshot, broker int32) (leads int) {
+	stays := make(map[int32]bool, len(s.Brokers)) // and may be given leaderships
+	for _, b := range s.Brokers {
+		id := b.Member.Broker
+		stays[id] = id != broker && !b.Draining && !slices.Contains(s.Decommission, id)
+	}
+	for i := range s.Partitions {
+		state := &s.Partitions[i].State
+		if state.Leader == broker && slices.ContainsFunc(state.Replicas, func(id int32) bool { return stays[id] }) {
+			leads++
+		}
+	}
+	return leads
+}
+
 // missing returns what of a is not in b.
 func missing(a, b []int32) (out []int32) {
 	for _, id := range a {
