@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/wire"
 )
 
@@ -41,6 +43,14 @@ func (b *Broker) show(meta metadata.Topic) error {
 		b.groups.topics.note()
 	}
 	return nil
+}
+
+// hide takes a topic from clients' sight. Called with adminMu held.
+func (b *Broker) hide(t *topic) {
+	b.topics.remove(t.name)
+	b.retired.in.Add(t.counters.recordsIn.Load())
+	b.retired.out.Add(t.counters.recordsOut.Load())
+	b.groups.topics.note()
 }
 
 // adminStore is where a change goes: nowhere when it is only to be checked.
@@ -86,21 +96,31 @@ func settingMap(list []wire.Setting) (map[string]string, error) {
 	return m, nil
 }
 
-// purge deletes the data of topics whose deletion was begun, and then frees their names. It may be repeated. Called
-// with adminMu held.
-func (b *Broker) purge(ctx context.Context, topics []metadata.Topic) error {
-	for _, t := range topics {
-		receipt := b.logs.Drop(t.ID)
+// purge deletes this broker's records of topics whose tombstones are written: of those that it has not deleted in this
+// process' life yet, for ids are never used again. It may be repeated. Called with adminMu held.
+func (b *Broker) purge(ctx context.Context, ids []uint64) error {
+	receipts := make([]partitionlog.Receipt, len(ids)) // queued together, they share an fsync
+	for i, id := range ids {
+		if t := b.topics.id(id); t != nil {
+			b.hide(t)
+		}
+		if b.replicas != nil {
+			b.replicas.forget(id)
+		}
+		receipts[i] = b.logs.Drop(id)
+	}
+	for i, receipt := range receipts {
 		select {
 		case <-receipt.Done():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		if err := receipt.Err(); err != nil {
-			return fmt.Errorf("deleting the records of topic %q: %w", t.Name, err)
+			return fmt.Errorf("deleting the records of the topic with id %d: %w", ids[i], err)
 		}
+		b.deleted.add(ids[i])
 	}
-	return metadata.FinishDeletes(ctx, b.meta, topics)
+	return nil
 }
 
 // finishDeletions goes on with the deletions that a crash or an error has interrupted, and removes old tombstones.
@@ -122,25 +142,50 @@ func (b *Broker) finishDeletions(ctx context.Context) {
 func (b *Broker) finishDeletionsOnce(ctx context.Context) {
 	b.adminMu.Lock()
 	defer b.adminMu.Unlock()
+	finish := b.finishTopics
+	if b.member != nil {
+		finish = b.purgeDeleted
+	}
+	n, err := finish(ctx)
+	switch {
+	case errors.Is(err, metadata.ErrClosed):
+	case err != nil && ctx.Err() == nil:
+		b.log.Warn("deleting topics failed; it is tried again", "error", err)
+	case err == nil && n > 0:
+		b.log.Info("finished the deletion of topics", "topics", n)
+	}
+}
+
+// finishTopics takes the last steps of all deletions that a broker which stands alone has begun.
+func (b *Broker) finishTopics(ctx context.Context) (int, error) {
 	topics, err := metadata.ListTopics(ctx, b.meta)
 	if err != nil {
-		if ctx.Err() == nil && !errors.Is(err, metadata.ErrClosed) {
-			b.log.Warn("looking for unfinished deletions failed; it is tried again", "error", err)
-		}
-		return
+		return 0, fmt.Errorf("looking for unfinished deletions: %w", err)
 	}
-	var left []metadata.Topic
-	for _, t := range topics {
-		if t.Deleting {
-			left = append(left, t)
-		}
+	topics = slices.DeleteFunc(topics, func(t metadata.Topic) bool { return !t.Deleting })
+	return len(topics), b.deleteMarked(ctx, topics)
+}
+
+// purgeDeleted deletes what this broker has of topics that were deleted from the cluster while it was away, or faster
+// than it looked: their tombstones tell (R6).
+func (b *Broker) purgeDeleted(ctx context.Context) (int, error) {
+	ids, err := metadata.DeletedIDs(ctx, b.meta)
+	if err != nil {
+		return 0, fmt.Errorf("looking for deleted topics: %w", err)
 	}
-	if len(left) == 0 {
-		return
+	ids = slices.DeleteFunc(ids, b.deleted.has)
+	return len(ids), b.purge(ctx, ids)
+}
+
+// deleteMarked deletes the records of topics whose deletion was begun. A broker that stands alone then frees their
+// names; in a cluster the controller does, once it has removed their partitions. Called with adminMu held.
+func (b *Broker) deleteMarked(ctx context.Context, topics []metadata.Topic) error {
+	ids := make([]uint64, len(topics))
+	for i, t := range topics {
+		ids[i] = t.ID
 	}
-	if err := b.purge(ctx, left); err != nil {
-		b.log.Warn("deleting topics failed; it is tried again", "topics", len(left), "error", err)
-		return
+	if err := b.purge(ctx, ids); err != nil || b.member != nil {
+		return err
 	}
-	b.log.Info("finished the deletion of topics", "topics", len(left))
+	return metadata.FinishDeletes(ctx, b.meta, topics)
 }

@@ -128,27 +128,32 @@ func (b *Broker) takeTopics(ctx context.Context) {
 	b.adminMu.Lock()
 	defer b.adminMu.Unlock()
 	there := make(map[uint64]bool, len(topics))
+	var marked []metadata.Topic
 	for _, t := range topics {
-		if t.Deleting {
-			b.dropDeleted(ctx, t)
+		switch {
+		case b.deleted.has(t.ID): // the view may be older than that
+			continue
+		case t.Deleting: // its tombstone was written together with that (R6)
+			marked = append(marked, t)
 			continue
 		}
 		there[t.ID] = true
-		if known := b.topics.id(t.ID); known != nil && known.state.Load().meta.Partitions == t.Partitions {
-			if metadataEqual(known.state.Load().meta, t) {
-				continue
-			}
+		if known := b.topics.id(t.ID); known != nil && metadataEqual(known.state.Load().meta, t) {
+			continue
 		}
 		if err := b.show(t); err != nil {
 			b.log.Error("a topic of the cluster cannot be served", "topic", t.Name, "error", err)
 		}
+	}
+	if err := b.deleteMarked(ctx, marked); err != nil && ctx.Err() == nil {
+		b.log.Warn("deleting topics failed; it is tried again", "error", err)
 	}
 	if !loaded {
 		return
 	}
 	for _, t := range b.topics.all() {
 		if !there[t.id] {
-			b.hide(t.name)
+			b.hide(t)
 		}
 	}
 }
@@ -158,18 +163,8 @@ func metadataEqual(a, b metadata.Topic) bool {
 	return string(metadata.EncodeTopic(a)) == string(metadata.EncodeTopic(b))
 }
 
-// hide takes a topic from clients' sight. Called with adminMu held.
-func (b *Broker) hide(name string) *topic {
-	t := b.topics.remove(name)
-	if t != nil {
-		b.retired.in.Add(t.counters.recordsIn.Load())
-		b.retired.out.Add(t.counters.recordsOut.Load())
-		b.groups.topics.note()
-	}
-	return t
-}
-
-// deletedSet holds the topics that are deleted for certain. Safe for concurrent use.
+// deletedSet holds the topics that are deleted for certain, and whose records this broker has deleted. Safe for
+// concurrent use.
 type deletedSet struct {
 	mu  sync.RWMutex // guards ids
 	ids map[uint64]bool
@@ -181,33 +176,11 @@ func (s *deletedSet) has(topic uint64) bool {
 	return s.ids[topic]
 }
 
-// add tells whether the topic was not there.
-func (s *deletedSet) add(topic uint64) bool {
+func (s *deletedSet) add(topic uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ids[topic] {
-		return false
-	}
 	if s.ids == nil {
 		s.ids = make(map[uint64]bool)
 	}
 	s.ids[topic] = true
-	return true
-}
-
-// dropDeleted deletes this broker's records of a topic that is being deleted: its node says so, which was written
-// together with the tombstone (R6). Called with adminMu held.
-func (b *Broker) dropDeleted(ctx context.Context, t metadata.Topic) {
-	if known := b.topics.name(t.Name); known != nil && known.id == t.ID {
-		b.hide(t.Name)
-	}
-	if !b.deleted.add(t.ID) {
-		return
-	}
-	b.replicas.forget(t.ID)
-	receipt := b.logs.Drop(t.ID)
-	select {
-	case <-receipt.Done():
-	case <-ctx.Done():
-	}
 }

@@ -12,7 +12,7 @@ import (
 // made. It is answered when they are durable; they can be written to at once. validate_only checks the same and makes
 // nothing. A name that differs from another topic's only by "." and "_" is refused (I-13).
 //
-// Not done: more than one replica (refused: one broker keeps one copy), manual placement, rights.
+// Not done: manual placement, rights.
 func (b *Broker) createTopics(ctx context.Context, req *wire.CreateTopicsRequest) (*wire.CreateTopicsResponse, error) {
 	if err := b.beginAdmin(); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/wire"
@@ -10,17 +11,29 @@ import (
 // delete_topics deletes topics with all their records, each for itself (E110). A topic is gone for clients as soon as
 // its tombstone is durable: requests that name it, and those that wait on it, are told so. Then its rows are deleted
 // and its name is free, all before the answer; if that is interrupted, the broker goes on with it in the background and
-// at its next start. A topic made again under the name has another id, and never meets the old records. The disk's
-// space comes back later. Deletion goes on while the disk is full.
+// at its next start. In a cluster the other brokers delete their rows soon after, or when they are back, and a name
+// that takes the controller longer than nameWait is freed after the answer. A topic made again under the name has
+// another id, and never meets the old records. The disk's space comes back later. Deletion goes on while the disk is
+// full.
 //
 // Not done: rights.
 func (b *Broker) deleteTopics(ctx context.Context, req *wire.DeleteTopicsRequest) (*wire.DeleteTopicsResponse, error) {
+	resp, marked, err := b.deleteNow(ctx, req)
+	if err == nil && b.member != nil {
+		b.awaitNames(ctx, marked)
+	}
+	return resp, err
+}
+
+// deleteNow is deleteTopics as far as this broker does it; it tells which topics it was done for.
+func (b *Broker) deleteNow(
+	ctx context.Context, req *wire.DeleteTopicsRequest,
+) (resp *wire.DeleteTopicsResponse, marked []metadata.Topic, err error) {
 	if err := b.beginAdmin(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer b.adminMu.Unlock()
-	resp := &wire.DeleteTopicsResponse{Topics: make([]wire.TopicResult, len(req.Names))}
-	var marked []metadata.Topic
+	resp = &wire.DeleteTopicsResponse{Topics: make([]wire.TopicResult, len(req.Names))}
 	var names []string
 	var places []int
 	for i, name := range req.Names {
@@ -36,18 +49,33 @@ func (b *Broker) deleteTopics(ctx context.Context, req *wire.DeleteTopicsRequest
 		if r.Err != nil || req.ValidateOnly {
 			continue
 		}
-		if t := b.topics.remove(names[i]); t != nil {
-			b.retired.in.Add(t.counters.recordsIn.Load())
-			b.retired.out.Add(t.counters.recordsOut.Load())
+		if t := b.topics.name(names[i]); t != nil { // else the name came twice
+			b.hide(t)
 			marked = append(marked, r.Topic)
-			b.groups.topics.note()
 		}
 	}
-	if len(marked) == 0 {
-		return resp, nil
-	}
-	if err := b.purge(ctx, marked); err != nil {
+	if err := b.deleteMarked(ctx, marked); err != nil {
 		b.log.Warn("deleting topics was interrupted; it is gone on with", "topics", len(marked), "error", err)
 	}
-	return resp, nil
+	return resp, marked, nil
+}
+
+// nameWait bounds how long delete_topics waits for the controller.
+const nameWait = 5 * time.Second
+
+// awaitNames returns when the names of the topics are free, or when ctx or nameWait ends.
+func (b *Broker) awaitNames(ctx context.Context, marked []metadata.Topic) {
+	ctx, cancel := context.WithTimeout(ctx, nameWait)
+	defer cancel()
+	for _, t := range marked {
+		for b.member.Holds(t) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-b.draining:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
 }

@@ -128,6 +128,14 @@ func (m *Member) Topics() ([]metadata.Topic, bool) {
 	return list, m.view.loaded
 }
 
+// Holds tells whether the topic's node is there, as far as is known, and its name taken by it.
+func (m *Member) Holds(t metadata.Topic) bool {
+	m.view.mu.RLock()
+	defer m.view.mu.RUnlock()
+	now, there := m.view.topics[t.Name]
+	return there && now.ID == t.ID
+}
+
 // Drain has the broker's leaderships moved to others. It returns when it leads nothing that another could lead
 // (replication.Movable), or when ctx ends.
 func (m *Member) Drain(ctx context.Context) error {

@@ -148,18 +148,30 @@ func tombstonesGone(err error) error {
 	return nil
 }
 
-// ListTombstones returns all tombstones, in no particular order.
-func ListTombstones(ctx context.Context, s Store) ([]Tombstone, error) {
+// DeletedIDs returns the ids of the topics that have a tombstone, in no particular
+// order, by one read.
+func DeletedIDs(ctx context.Context, s Store) ([]uint64, error) {
 	children, err := s.Children(ctx, deletedPath)
 	if err != nil {
 		return nil, fmt.Errorf("list tombstones: %w", err)
 	}
-	tombstones := make([]Tombstone, 0, len(children))
-	for _, child := range children {
-		id, err := strconv.ParseUint(child, 10, 64)
-		if err != nil {
+	ids := make([]uint64, len(children))
+	for i, child := range children {
+		if ids[i], err = strconv.ParseUint(child, 10, 64); err != nil {
 			return nil, fmt.Errorf("list tombstones: %w: %s/%s", ErrCorrupt, deletedPath, clip(child))
 		}
+	}
+	return ids, nil
+}
+
+// ListTombstones returns all tombstones, in no particular order.
+func ListTombstones(ctx context.Context, s Store) ([]Tombstone, error) {
+	ids, err := DeletedIDs(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	tombstones := make([]Tombstone, 0, len(ids))
+	for _, id := range ids {
 		node, err := s.Get(ctx, tombstonePath(id))
 		if errors.Is(err, ErrNoNode) {
 			continue // removed since

@@ -29,7 +29,9 @@
 // (DeleteTopics). The caller then deletes the data of that topic id, and last
 // removes the topic's node (FinishDeletes), which frees the name. After a crash
 // between any two of these steps ListTopics shows the topic with Deleting set,
-// and the caller goes on from there: each step may be repeated. Data is never
+// and the caller goes on from there: each step may be repeated. In a cluster each
+// broker deletes its own data of the ids that have a tombstone (DeletedIDs), and the
+// controller removes the partitions and then the topic's node. Data is never
 // deleted because a topic is absent. A topic id is never reused, so a topic made
 // again under the same name never meets the data of the former one.
 package metadata

@@ -1,0 +1,70 @@
+package client_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/skidway/skidway/client"
+	"github.com/skidway/skidway/kv"
+	"github.com/skidway/skidway/partitionlog"
+	"github.com/skidway/skidway/wire"
+)
+
+// heldRecords stops a broker and counts what its store holds of a topic, as offsets.
+func heldRecords(t *testing.T, s *server, topic uint64, partitions int32) (n int64) {
+	t.Helper()
+	s.stop()
+	store, err := kv.Open(kv.Options{Dir: s.config.DataDir})
+	require.NoError(t, err)
+	logs := partitionlog.New(store, partitionlog.Options{})
+	for i := range partitions {
+		l, err := logs.Log(kv.Partition{Topic: topic, Index: i})
+		require.NoError(t, err)
+		start, end := l.Bounds()
+		n += end - start
+	}
+	require.NoError(t, store.Close())
+	return n
+}
+
+// A topic that is deleted is gone from all brokers of the cluster, its records and its partitions, also from one that
+// was away meanwhile (R6: it is told by the tombstone); and its name is free.
+func TestClusterDeleteTopic(t *testing.T) {
+	const partitions = 4
+	c := startCluster(t, 3)
+	cl := c.connect(client.Options{})
+	ctx, admin := testContext(t), client.NewAdmin(cl)
+	createReplicated(t, cl, "demo", partitions, 3)
+	createReplicated(t, cl, "kept", partitions, 3)
+	send(t, cl, "demo", 0, 200)
+	send(t, cl, "kept", 0, 200)
+	described, err := admin.DescribeTopics(ctx, "demo", "kept")
+	require.NoError(t, err)
+	demo, kept := described[0].ID, described[1].ID
+
+	away := c.list[2]
+	require.EqualValues(t, 200, heldRecords(t, away, demo, partitions), "the test needs all replicas to hold all records")
+	left := &brokers{t: t, list: c.list[:2]}
+	cl = left.connect(client.Options{})
+	admin = client.NewAdmin(cl)
+
+	results, err := admin.DeleteTopics(ctx, []string{"demo"}, client.Apply)
+	require.NoError(t, err)
+	require.Nil(t, results[0].Error)
+	made, err := admin.CreateTopics(ctx, []wire.NewTopic{{Name: "demo", Partitions: 1, Replicas: 2}}, client.Apply)
+	require.NoError(t, err)
+	require.Nil(t, made[0].Error, "the name is free")
+	require.NotEqual(t, demo, made[0].ID)
+
+	away.start()
+	for _, s := range c.list {
+		awaitCluster(t, connect(t, s.address(), client.Options{}), func(d *wire.DescribeClusterResponse) bool {
+			return len(d.Brokers) == 3 && d.Partitions == partitions+1 && d.UnderReplicated == 0
+		})
+	}
+	for _, s := range c.list {
+		require.Zero(t, heldRecords(t, s, demo, partitions), "broker %d keeps records", s.config.NodeID)
+		require.EqualValues(t, 200, heldRecords(t, s, kept, partitions))
+	}
+}
