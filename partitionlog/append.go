@@ -43,17 +43,25 @@ func (l *Log) Append(b record.Batch, o AppendOptions) (Receipt, error) {
 	if b.ProducerID() >= 0 {
 		need |= loadedProducers
 	}
+	if err := l.lockLoaded(need); err != nil {
+		return Receipt{}, err
+	}
+	r, evicted, err := l.appendLocked(b, o)
+	l.mu.Unlock()
+	evict(evicted)
+	return r, err
+}
+
+// lockLoaded takes mu with the parts loaded, or the log deleted; upon an error it is not taken.
+func (l *Log) lockLoaded(need loadedParts) error {
 	for {
 		l.mu.Lock()
 		if l.loaded&need == need || l.state == stateDeleted {
-			r, evicted, err := l.appendLocked(b, o)
-			l.mu.Unlock()
-			evict(evicted)
-			return r, err
+			return nil
 		}
 		l.mu.Unlock()
 		if err := l.load(need); err != nil {
-			return Receipt{}, err
+			return err
 		}
 	}
 }
@@ -163,24 +171,18 @@ func (l *Log) Duplicate(b record.Batch) (Receipt, bool, error) {
 	if b.ProducerID() < 0 {
 		return Receipt{}, false, nil
 	}
-	for {
-		l.mu.Lock()
-		if l.producers != nil || l.state == stateDeleted {
-			defer l.mu.Unlock()
-			if err := l.usable(); err != nil {
-				return Receipt{}, false, err
-			}
-			original, err := l.producers.check(b)
-			if err != nil || original == nil {
-				return Receipt{}, false, err
-			}
-			return l.duplicate(original), true, nil
-		}
-		l.mu.Unlock()
-		if err := l.load(loadedProducers); err != nil {
-			return Receipt{}, false, err
-		}
+	if err := l.lockLoaded(loadedProducers); err != nil {
+		return Receipt{}, false, err
 	}
+	defer l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return Receipt{}, false, err
+	}
+	original, err := l.producers.check(b)
+	if err != nil || original == nil {
+		return Receipt{}, false, err
+	}
+	return l.duplicate(original), true, nil
 }
 
 // duplicate answers a batch that was appended before. Called with mu held.

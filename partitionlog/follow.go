@@ -28,19 +28,13 @@ func (l *Log) AppendShipped(generation uint64, batches []Shipped) (Receipt, erro
 		}
 		l.logs.sawNow(batches[i].Appended)
 	}
-	for {
-		l.mu.Lock()
-		if l.loaded&need == need || l.state == stateDeleted {
-			r, evicted, err := l.followLocked(generation, batches)
-			l.mu.Unlock()
-			evict(evicted)
-			return r, err
-		}
-		l.mu.Unlock()
-		if err := l.load(need); err != nil {
-			return Receipt{}, err
-		}
+	if err := l.lockLoaded(need); err != nil {
+		return Receipt{}, err
 	}
+	r, evicted, err := l.followLocked(generation, batches)
+	l.mu.Unlock()
+	evict(evicted)
+	return r, err
 }
 
 // checkShipped checks a batch by itself.

@@ -162,15 +162,8 @@ func (it *resetItem) Durable() {
 // ProducerRows gives the producers' states as they are in memory: a follower that
 // is Reset needs them, or a retry after a failover would be appended twice.
 func (l *Log) ProducerRows() ([]ProducerRow, error) {
-	for {
-		l.mu.Lock()
-		if l.producers != nil || l.state == stateDeleted {
-			break
-		}
-		l.mu.Unlock()
-		if err := l.load(loadedProducers); err != nil {
-			return nil, err
-		}
+	if err := l.lockLoaded(loadedProducers); err != nil {
+		return nil, err
 	}
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
