@@ -2,8 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -32,11 +30,9 @@ func (b *Broker) openSessions(ctx context.Context) (id string, claim *kv.Claim, 
 		sessions = b.zk
 	}
 	b.sessions, b.meta = sessions, sessions
-	var random [16]byte
-	rand.Read(random[:]) // never fails
 	id, err = metadata.Bootstrap(ctx, b.meta, "")
 	if errors.Is(err, metadata.ErrClusterMismatch) { // there is no cluster yet
-		id, err = metadata.Bootstrap(ctx, b.meta, base64.RawURLEncoding.EncodeToString(random[:]))
+		id, err = metadata.Bootstrap(ctx, b.meta, kv.NewClusterID())
 		if errors.Is(err, metadata.ErrClusterMismatch) { // another broker was faster
 			id, err = metadata.Bootstrap(ctx, b.meta, "")
 		}

@@ -36,12 +36,12 @@ type replica struct {
 	shipped *partitionlog.Receipt // of what the message that is being taken had appended
 	// promising tells whether the newest generation began with a promise.
 	promising bool
+	role      replication.Role // as it was published last, and its epoch
+	epoch     int32
 
 	// What others may see without the lock.
-	role   atomic.Int32 // replication.Role
-	leads  atomic.Bool  // may be read from and written to
-	epoch  atomic.Int32 // of the role
-	settle atomic.Bool  // the newest offset may be told
+	leads  atomic.Bool // may be read from and written to
+	settle atomic.Bool // the newest offset may be told
 }
 
 // commitment is a produce that waits until enough replicas hold it.
@@ -73,12 +73,11 @@ func (r *replica) stepLocked(ev replication.Event) {
 func (r *replica) publish() {
 	s := r.core.Status()
 	end, readable := r.core.Readable()
-	if replication.Role(r.role.Load()) != s.Role || r.epoch.Load() != s.Epoch {
+	if r.role != s.Role || r.epoch != s.Epoch {
+		r.role, r.epoch = s.Role, s.Epoch
 		r.h.b.log.Debug("replica has another role", "topic_id", r.id.Topic, "partition", r.id.Index,
 			"role", s.Role.String(), "leader_epoch", s.Epoch)
 	}
-	r.role.Store(int32(s.Role))
-	r.epoch.Store(s.Epoch)
 	r.settle.Store(r.core.Settled())
 	r.leads.Store(readable && s.Role == replication.Leader)
 	r.log.SetHighWatermark(end)
@@ -139,15 +138,21 @@ func (r *replica) moved(m partitionlog.Move) {
 
 // changed tells the core that what began a generation is durable.
 func (r *replica) changed(c *partitionlog.Change) {
-	history := make(replication.History, len(c.History))
-	for i, e := range c.History {
-		history[i] = replication.EpochStart{Epoch: e.Epoch, Start: e.Start}
-	}
+	history := historyOf(c.History)
 	if r.promising {
 		r.stepLocked(replication.Promised{Generation: c.Generation, End: c.End, History: history})
 		return
 	}
 	r.stepLocked(replication.Cut{Generation: c.Generation, End: c.End, History: history})
+}
+
+// historyOf writes a log's history as the core takes it.
+func historyOf(epochs []partitionlog.EpochStart) replication.History {
+	history := make(replication.History, len(epochs))
+	for i, e := range epochs {
+		history[i] = replication.EpochStart{Epoch: e.Epoch, Start: e.Start}
+	}
+	return history
 }
 
 // carry carries out one effect.

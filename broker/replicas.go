@@ -477,10 +477,7 @@ func (h *replicas) make(id cluster.PartitionID) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	history := make(replication.History, len(stored.History))
-	for i, e := range stored.History {
-		history[i] = replication.EpochStart{Epoch: e.Epoch, Start: e.Start}
-	}
+	history := historyOf(stored.History)
 	r := &replica{
 		h: h, id: id, log: log, version: -1, start: stored.LogStart, waiting: make(map[uint64]*commitment),
 		streams: make(map[int32]peer.Link), reading: make(map[int32]bool),

@@ -71,11 +71,9 @@ func (l *leaderCall[R]) split(ctx context.Context, left []int) (map[int32][]int,
 		topics[id] = info
 	}
 	for _, i := range left {
-		leader := int32(-1)
+		leader := anybody
 		if info := topics[l.ids[i].topic]; info != nil {
 			leader = info.leaders[l.ids[i].index].broker
-		} else {
-			leader = anybody
 		}
 		byLeader[leader] = append(byLeader[leader], i)
 	}

@@ -102,11 +102,16 @@ func newIdentity(o Options) Identity {
 		CleanStart:    true,
 	}
 	if id.ClusterID == "" {
-		var c [16]byte
-		rand.Read(c[:])
-		id.ClusterID = base64.RawURLEncoding.EncodeToString(c[:])
+		id.ClusterID = NewClusterID()
 	}
 	return id
+}
+
+// NewClusterID makes a random name for a cluster, 22 characters of base64 as Kafka's are. Safe for concurrent use.
+func NewClusterID() string {
+	var c [16]byte
+	rand.Read(c[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(c[:])
 }
 
 // readIdentity reads the 's' rows. ok is false where there is none at all.

@@ -66,7 +66,7 @@ func (a *app) configCheckCommand() *cobra.Command {
 					return err
 				}
 			}
-			if _, err := a.loadConfig(cmd, dev); err != nil {
+			if _, _, err := a.loadConfig(cmd, dev); err != nil {
 				return err
 			}
 			for _, w := range config.UnknownVariables(a.env, otherVariables()) {
@@ -87,7 +87,7 @@ func (a *app) configShowCommand() *cobra.Command {
 		Example: "  skidway config show\n  skidway config show -c skidway.toml --origin",
 		Args:    exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.loadConfig(cmd, dev)
+			c, _, err := a.loadConfig(cmd, dev)
 			if err != nil {
 				return err
 			}

@@ -59,11 +59,12 @@ func (a *app) configFlags(cmd *cobra.Command, dev *bool) {
 	config.AddFlags(cmd.Flags())
 }
 
-// loadConfig reads the settings from all places and checks them as a whole, as the broker would.
-func (a *app) loadConfig(cmd *cobra.Command, dev bool) (*config.Config, error) {
+// loadConfig reads the settings from all places and checks them as a whole, as the broker would, which takes the second
+// of the results.
+func (a *app) loadConfig(cmd *cobra.Command, dev bool) (c *config.Config, bc broker.Config, err error) {
 	path, err := cmd.Flags().GetString("config")
 	if err != nil {
-		return nil, err
+		return nil, bc, err
 	}
 	if path == "" {
 		path = a.getenv("SKIDWAY_CONFIG")
@@ -72,15 +73,15 @@ func (a *app) loadConfig(cmd *cobra.Command, dev bool) (*config.Config, error) {
 	if dev {
 		s.Mode = config.Development
 	}
-	c, err := config.Load(s)
-	if err != nil {
-		return nil, err
+	if c, err = config.Load(s); err != nil {
+		return nil, bc, err
 	}
 	secret, err := readSecret(c)
 	if err != nil {
-		return nil, err
+		return nil, bc, err
 	}
-	return c, ofConfig(brokerConfig(c, secret, dev).Validate(), c)
+	bc = brokerConfig(c, secret, dev)
+	return c, bc, ofConfig(bc.Validate(), c)
 }
 
 // brokerConfig writes the settings as the broker takes them.
@@ -148,7 +149,7 @@ func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
 	began := time.Now()
 	raiseFileLimit()
 	boundHeap(a)
-	c, err := a.loadConfig(cmd, flags.dev)
+	c, bc, err := a.loadConfig(cmd, flags.dev)
 	if err != nil {
 		return err
 	}
@@ -156,11 +157,6 @@ func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
 	for _, w := range config.UnknownVariables(a.env, otherVariables()) {
 		log.Warn(w)
 	}
-	secret, err := readSecret(c)
-	if err != nil {
-		return err
-	}
-	bc := brokerConfig(c, secret, flags.dev)
 	bc.Logger = log
 	bc.OnFatal = func(err error) {
 		log.Error("the store failed; the process ends before anything more is acknowledged", "error", err)
