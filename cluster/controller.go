@@ -27,9 +27,9 @@ func (d *driver) carryController(ctx context.Context, e replication.ControllerEf
 		d.tidyOrders(ctx, s)
 		d.stepController(ctx, replication.SnapshotRead{Snapshot: s})
 	case replication.Apply:
-		d.goAside(ctx, func(ctx context.Context) any { return writtenPlan{inc.carryOut(ctx, e)} })
+		d.goAside(ctx, func(ctx context.Context) any { return replication.ChangesWritten{Outcome: inc.carryOut(ctx, e)} })
 	case replication.DeclareDead:
-		d.goAside(ctx, func(ctx context.Context) any { return writtenPlan{inc.declareDead(ctx, e)} })
+		d.goAside(ctx, func(ctx context.Context) any { return replication.ChangesWritten{Outcome: inc.declareDead(ctx, e)} })
 	case replication.ReportRefusal:
 		d.m.view.addRefusal(e)
 	}
@@ -208,7 +208,7 @@ func (i *incarnation) ops(ch replication.StateChange) []metadata.Op {
 		ops = append(ops, metadata.Delete(parent, metadata.AnyVersion))
 	}
 	if t, ok := i.m.view.topicByID(ch.Topic); ok {
-		ops = append(ops, metadata.Delete(topicsPath+"/"+t.Name, t.version))
+		ops = append(ops, metadata.Delete(metadata.TopicsPath+"/"+t.Name, t.version))
 	}
 	return ops
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,12 +31,10 @@ type driver struct {
 // driverTick is how often the cores are given the time.
 const driverTick = 100 * time.Millisecond
 
-// gone are events of the driver's own.
+// Events of the driver's own.
 type (
 	sessionBegun struct{ s metadata.Session } // there is a session
 	viewRead     struct{ controller bool }    // the view was read, the controller's node too
-	writtenPlan  struct{ outcome replication.Outcome }
-	failed       struct{ err error } // the broker's own store
 )
 
 func (d *driver) now() time.Duration { return time.Since(d.began) }
@@ -86,10 +85,6 @@ func (d *driver) take(ctx context.Context, ev any) {
 		})
 	case viewRead:
 		d.viewRead(ctx, ev)
-	case writtenPlan:
-		d.stepController(ctx, replication.ChangesWritten{Outcome: ev.outcome})
-	case failed:
-		d.fatal = ev.err
 	case replication.SessionEvent:
 		d.stepSession(ctx, ev)
 	case replication.ControllerEvent:
@@ -128,25 +123,23 @@ func (d *driver) viewRead(ctx context.Context, ev viewRead) {
 	if ev.controller {
 		d.stepController(ctx, replication.ControllerChanged{})
 	}
-	s := d.m.view.snapshot(d.m.opts.Defaults)
-	d.stepController(ctx, replication.BrokersRead{Brokers: s.Brokers})
+	d.stepController(ctx, replication.BrokersRead{Brokers: d.m.view.members()})
 	d.stepController(ctx, replication.Changed{})
 }
 
+// stepSession gives the core an event, and carries out what follows. The effects are kept beyond the core's next step,
+// which one of them may bring about.
 func (d *driver) stepSession(ctx context.Context, ev replication.SessionEvent) {
-	for _, e := range cloned(d.session.Step(d.now(), ev)) {
+	for _, e := range slices.Clone(d.session.Step(d.now(), ev)) {
 		d.carrySession(ctx, e)
 	}
 }
 
 func (d *driver) stepController(ctx context.Context, ev replication.ControllerEvent) {
-	for _, e := range cloned(d.controller.Step(d.now(), ev)) {
+	for _, e := range slices.Clone(d.controller.Step(d.now(), ev)) {
 		d.carryController(ctx, e)
 	}
 }
-
-// cloned keeps a core's effects beyond its next step.
-func cloned[E any](effects []E) []E { return append([]E(nil), effects...) }
 
 // carrySession carries out one effect of the session's core.
 func (d *driver) carrySession(ctx context.Context, e replication.SessionEffect) {
@@ -200,7 +193,7 @@ func (d *driver) begin(ctx context.Context, epoch int32) {
 	own.session = d.s.ID()
 	d.inc = &incarnation{
 		m: d.m, s: d.s, own: own, changes: metadata.NewChanges(), watched: make(map[string]bool),
-		post: func(ctx context.Context, ev viewRead) { d.post(ctx, ev) },
+		post: d.post,
 	}
 	d.m.log.Info("broker registered", "broker", own.Member.Broker, "broker_epoch", epoch, "storage", own.Member.Storage)
 	d.m.setSession(d.s)

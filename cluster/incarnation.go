@@ -23,7 +23,7 @@ type incarnation struct {
 	s       metadata.Session
 	own     Registration
 	changes *metadata.Changes
-	post    func(context.Context, viewRead) // tells that the view was read
+	post    func(context.Context, any) // tells that the view was read
 
 	mu      sync.Mutex      // guards watched while nodes are read side by side
 	watched map[string]bool // nodes that are being watched: of which a child list says nothing new
@@ -35,7 +35,7 @@ const probeEvery = time.Second
 
 // run keeps the view up to date until the registration is over.
 func (i *incarnation) run(ctx context.Context) {
-	all := []string{controllerPath, registrationsPath, topicsPath, partitionsPath, Preferred.path()}
+	all := []string{controllerPath, registrationsPath, metadata.TopicsPath, partitionsPath, Preferred.path()}
 	for _, kind := range orderKinds {
 		all = append(all, kind.path())
 	}
@@ -123,9 +123,6 @@ func (i *incarnation) drain(ctx context.Context) error {
 	return nil
 }
 
-// topicsPath is metadata's.
-const topicsPath = "/topics"
-
 // readers bounds the reads that are under way at a time.
 const readers = 64
 
@@ -156,7 +153,7 @@ func (i *incarnation) read(ctx context.Context, paths []string) error {
 // readOne reads one node, and returns the paths of children that are not watched yet.
 func (i *incarnation) readOne(ctx context.Context, path string) ([]string, error) {
 	switch {
-	case path == registrationsPath, path == topicsPath, path == partitionsPath,
+	case path == registrationsPath, path == metadata.TopicsPath, path == partitionsPath,
 		strings.HasPrefix(path, partitionsPath+"/") && strings.Count(path, "/") == 2, isOrderList(path):
 		return i.readChildren(ctx, path)
 	}
@@ -223,8 +220,8 @@ func (i *incarnation) take(path string, node metadata.Node, absent bool) error {
 		return i.takeRegistration(path, node, absent)
 	case isOrder(path):
 		return i.takeOrder(path, node, absent)
-	case strings.HasPrefix(path, topicsPath+"/"):
-		name := strings.TrimPrefix(path, topicsPath+"/")
+	case strings.HasPrefix(path, metadata.TopicsPath+"/"):
+		name := strings.TrimPrefix(path, metadata.TopicsPath+"/")
 		if absent {
 			v.setTopic(name, nil)
 			return nil

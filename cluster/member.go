@@ -28,19 +28,11 @@ type Options struct {
 	Preferred time.Duration
 }
 
-// store is what of the broker's store a registration needs.
-type store interface {
-	// SaveClaimEpoch makes durable in which epoch the broker is about to register.
-	SaveClaimEpoch(epoch int32) error
-}
-
-var _ store = (*kv.Store)(nil)
-
 // Member is a broker's membership in its cluster. Its methods are safe for concurrent use.
 type Member struct {
 	opts     Options
 	sessions metadata.Sessions
-	store    store
+	store    *kv.Store
 	log      *slog.Logger
 	view     *view
 	driver   *driver

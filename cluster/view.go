@@ -196,7 +196,7 @@ func (v *view) prune(path string, names []string) {
 		before := len(v.brokers)
 		maps.DeleteFunc(v.brokers, func(id int32, _ Registration) bool { return gone(strconv.Itoa(int(id))) })
 		v.news.Brokers = v.news.Brokers || len(v.brokers) < before
-	case topicsPath:
+	case metadata.TopicsPath:
 		before := len(v.topics)
 		maps.DeleteFunc(v.topics, func(name string, _ topicNode) bool { return gone(name) })
 		v.news.Topics = v.news.Topics || len(v.topics) < before
@@ -253,16 +253,27 @@ func (v *view) broker(id int32) (Registration, bool) {
 	return r, ok
 }
 
+// members are the registered brokers as a plan takes them, in no order.
+func (v *view) members() []replication.Broker {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.membersLocked()
+}
+
+// membersLocked is members with mu held.
+func (v *view) membersLocked() []replication.Broker {
+	list := make([]replication.Broker, 0, len(v.brokers))
+	for _, r := range v.brokers {
+		list = append(list, replication.Broker{Member: r.Member, Epoch: r.Epoch, Draining: r.Draining, Rack: r.Rack})
+	}
+	return list
+}
+
 // snapshot is all that a plan depends on. Defaults are the settings of topics that have none of their own.
 func (v *view) snapshot(defaults metadata.Settings) replication.Snapshot {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	var s replication.Snapshot
-	for _, r := range v.brokers {
-		s.Brokers = append(s.Brokers, replication.Broker{
-			Member: r.Member, Epoch: r.Epoch, Draining: r.Draining, Rack: r.Rack,
-		})
-	}
+	s := replication.Snapshot{Brokers: v.membersLocked()}
 	for _, t := range v.topics {
 		minISR := defaults.InSyncOf(t.Replicas)
 		if own, err := metadata.ResolveSettings(defaults, t.Settings); err == nil {

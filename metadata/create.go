@@ -245,7 +245,7 @@ func takenNames(ctx context.Context, s Store, left []*creation) (map[string]stri
 	if len(taken) == 0 {
 		return taken, nil
 	}
-	names, err := s.Children(ctx, topicsPath)
+	names, err := s.Children(ctx, TopicsPath)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // Paths of the tree, stored.
 const (
-	topicsPath      = "/topics"
+	TopicsPath      = "/topics" // below it a node for each topic, by name
 	deletedPath     = "/deleted"
 	idsPath         = "/ids"
 	topicIDsPath    = "/ids/topic"
@@ -21,7 +21,7 @@ const (
 	clusterIDPath   = "/cluster/id"
 )
 
-func topicPath(name string) string { return topicsPath + "/" + name }
+func topicPath(name string) string { return TopicsPath + "/" + name }
 
 func tombstonePath(id uint64) string { return deletedPath + "/" + strconv.FormatUint(id, 10) }
 
@@ -51,7 +51,7 @@ func bootstrapOps(ctx context.Context, s Store, clusterID string) (string, []Op,
 		path string
 		data []byte
 	}{
-		{clusterPath, nil}, {topicsPath, nil}, {deletedPath, nil}, {idsPath, nil},
+		{clusterPath, nil}, {TopicsPath, nil}, {deletedPath, nil}, {idsPath, nil},
 		{groupsPath, nil},
 		{topicIDsPath, encodeCounter(counter{next: 1})}, {producerIDsPath, encodeCounter(counter{next: 0})},
 		{groupIDsPath, encodeCounter(counter{next: 1})},

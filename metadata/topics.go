@@ -33,7 +33,7 @@ func readTopic(ctx context.Context, s Store, name string) (Topic, int32, error) 
 
 // ListTopics returns all topics sorted by name, also those that are being deleted.
 func ListTopics(ctx context.Context, s Store) ([]Topic, error) {
-	names, err := s.Children(ctx, topicsPath)
+	names, err := s.Children(ctx, TopicsPath)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
