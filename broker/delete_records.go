@@ -59,6 +59,9 @@ func (c *deleteRecordsCall) Wait(ctx context.Context) (wire.Response, error) {
 			} else {
 				cut.answer.Start, _ = cut.log.Bounds()
 			}
+			if c.b.replicas != nil {
+				c.b.replicas.trimmed(cut.part.id())
+			}
 		case <-ctx.Done():
 			cut.answer.Error = wire.Errorf(wire.CodeTimedOut, "%s: whether the deletion is on disk is unknown",
 				partitionName(cut.part))

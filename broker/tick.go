@@ -72,6 +72,7 @@ func (b *Broker) tick(ctx context.Context) {
 	defer ticker.Stop()
 	flushed, sampled := time.Now(), time.Now()
 	alarmed := false
+	retained := retainer{b: b}
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,17 +81,7 @@ func (b *Broker) tick(ctx context.Context) {
 		}
 		now := b.clock.now()
 		alarmed = b.watchClock(alarmed)
-		for _, p := range b.opened.snapshot() {
-			if b.replicas != nil && !b.replicas.leads(p.id()) {
-				continue // its leader decides
-			}
-			if err := b.retain(p, p.log.Load(), now); err != nil {
-				_ = b.logError(p, err) // notes damage; deletion is not the end of the world
-			}
-			if b.replicas != nil {
-				b.replicas.trimmed(p.id())
-			}
-		}
+		retained.tick(now)
 		if d := time.Since(sampled); d >= sampleEvery {
 			sampled = sampled.Add(d)
 			for _, t := range b.topics.all() {

@@ -56,6 +56,23 @@ func Decide(now int64, st Stats, p Policy) Cut {
 	return cut
 }
 
+// Due returns the first time, on the clock of Decide, at which the policy may remove something of a log that is only
+// appended to until then, at the time of each append: before it, Decide need not be asked. It is now where only a look at
+// the log can tell, which is always so under a limit of bytes.
+func Due(now int64, st Stats, p Policy) int64 {
+	switch {
+	case p.MaxBytes > 0:
+		return now
+	case p.MaxAge <= 0:
+		return math.MaxInt64
+	case st.OldestAppend > 0:
+		return satAdd(satAdd(st.OldestAppend, ceilMillis(p.MaxAge)), 1)
+	case st.Start >= st.End:
+		return satAdd(satAdd(now, ceilMillis(p.MaxAge)), 1)
+	}
+	return now
+}
+
 // ceilMillis rounds up to whole milliseconds, so that nothing goes too early.
 func ceilMillis(d time.Duration) int64 {
 	ms := int64(d / time.Millisecond)

@@ -87,3 +87,37 @@ func TestDecideExactly(t *testing.T) {
 		}
 	})
 }
+
+// TestDueIsTheFirstTime holds Due to Decide: nothing is removed before it, and of a log of one age everything that is
+// removed by age goes at that very time.
+func TestDueIsTheFirstTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := rapid.Int64Range(1, 1<<50).Draw(t, "now")
+		st := Stats{
+			Start: 0, End: rapid.Int64Range(0, 2).Draw(t, "end"), Bytes: rapid.Int64Range(0, 100).Draw(t, "bytes"),
+			OldestAppend: rapid.Int64Range(0, 1<<50).Draw(t, "oldest"),
+		}
+		p := Policy{
+			MaxAge:   time.Duration(rapid.Int64Range(-1, math.MaxInt64).Draw(t, "age")),
+			MaxBytes: rapid.Int64Range(-1, 1).Draw(t, "limit"),
+		}
+		due := Due(now, st, p)
+		if due <= now {
+			return // it is to be looked at
+		}
+		if cut := Decide(due-1, st, p); !cut.None() {
+			t.Fatalf("due at %d, but %+v goes one millisecond before", due, cut)
+		}
+		if st.End > 0 && st.OldestAppend > 0 && due < math.MaxInt64 && Decide(due, st, p).None() {
+			t.Fatalf("due at %d, but nothing goes then", due)
+		}
+		appended := st // a record that comes while nobody looks
+		appended.End++
+		if appended.OldestAppend == 0 {
+			appended.OldestAppend = now
+		}
+		if cut := Decide(due-1, appended, p); st.OldestAppend == 0 && st.Start >= st.End && !cut.None() {
+			t.Fatalf("due at %d, but of a record that came at %d %+v goes before", due, now, cut)
+		}
+	})
+}
