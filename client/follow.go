@@ -73,9 +73,10 @@ func (c *Consumer) refresh() bool {
 	return fine
 }
 
-// learn applies what was found out about a topic. False: once more, after a pause.
+// learn applies what was found out about a topic. False: once more, after a pause, also if nobody leads a partition now.
 func (c *Consumer) learn(info *topicInfo) bool {
 	c.mu.Lock()
+	led := true
 	var jumps []skipped
 	for index := range info.leaders {
 		a := c.assigned[place{info.name, int32(index)}]
@@ -90,6 +91,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 		c.enlist(a, info.leaders[index].broker)
 		c.queue(a)
 		c.wakeFetcher(a)
+		led = led && a.lane.broker >= 0
 	}
 	for at, a := range c.assigned {
 		if at.topic == info.name && at.partition >= info.count() && c.by == byProgram {
@@ -102,7 +104,7 @@ func (c *Consumer) learn(info *topicInfo) bool {
 	for _, s := range jumps {
 		c.tell(s, "consumer goes on in a topic that was created again")
 	}
-	return c.join(info, added)
+	return c.join(info, added) && led
 }
 
 // reborn follows a topic that was deleted and created again: its offsets mean nothing any more. Under the Consumer's

@@ -14,9 +14,12 @@ type lane struct {
 // nowhereYet is the lane of a partition whose leader is not known.
 var nowhereYet = lane{broker: -1}
 
-// enlist has a partition fetched from the broker that leads it now, over the connection with fewer partitions. Under
-// the Consumer's lock.
+// enlist has a partition fetched from the broker that leads it now, over the connection with fewer partitions; keep
+// looks for one that nobody leads. Under the Consumer's lock.
 func (c *Consumer) enlist(a *assignment, broker int32) {
+	if broker < 0 {
+		c.want(a.at.topic)
+	}
 	if a.lane.broker == broker {
 		return
 	}
