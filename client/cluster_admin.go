@@ -25,7 +25,7 @@ func (a *Admin) ListTopics(ctx context.Context) ([]wire.TopicSummary, error) {
 	for i := range r.Topics {
 		topics[r.Topics[i].ID] = &r.Topics[i]
 	}
-	for _, broker := range a.others() {
+	for _, broker := range a.others(ctx) {
 		answer, err := a.c.askBroker(ctx, broker, &wire.ListTopicsRequest{})
 		more, fault := answerOf[*wire.ListTopicsResponse](answer, err, &wire.ListTopicsRequest{}, a.c.Address())
 		if fault != nil {
@@ -43,8 +43,9 @@ func (a *Admin) ListTopics(ctx context.Context) ([]wire.TopicSummary, error) {
 	return r.Topics, nil
 }
 
-// others returns the brokers other than the one that requests go to.
-func (a *Admin) others() (list []int32) {
+// others returns the brokers, as they are registered now, other than the one that requests go to.
+func (a *Admin) others(ctx context.Context) (list []int32) {
+	a.c.meta.refresh(ctx)
 	self := a.c.Hello().BrokerID
 	for _, id := range a.c.meta.ids() {
 		if id != self {
@@ -81,7 +82,7 @@ func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]wire.Top
 	if err != nil {
 		return nil, err
 	}
-	for _, leader := range a.others() {
+	for _, leader := range a.leaders(r.Topics) {
 		q := &wire.DescribeTopicsRequest{}
 		for i := range r.Topics {
 			leads := func(p wire.PartitionDescription) bool { return p.Leader == leader }
@@ -98,6 +99,19 @@ func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]wire.Top
 		}
 	}
 	return r.Topics, nil
+}
+
+// leaders returns the leaders of partitions other than the broker that requests go to.
+func (a *Admin) leaders(topics []wire.TopicDescription) (list []int32) {
+	self := a.c.Hello().BrokerID
+	for i := range topics {
+		for _, p := range topics[i].Partitions {
+			if p.Leader >= 0 && p.Leader != self && !slices.Contains(list, p.Leader) {
+				list = append(list, p.Leader)
+			}
+		}
+	}
+	return list
 }
 
 // takeOwn takes over what a leader says of the partitions that it leads.

@@ -192,3 +192,29 @@ func TestAdministerStandalone(t *testing.T) {
 	require.Equal(t, int32(3), d.Partitions)
 	require.Equal(t, int32(3), d.Brokers[0].Leaders)
 }
+
+// A client that was there before two of the brokers knows what they lead.
+func TestAdminCountsBrokersThatCameLater(t *testing.T) {
+	c := startCluster(t, 1)
+	early := c.connect(client.Options{})
+	admin := client.NewAdmin(early)
+	_, err := admin.ListTopics(testContext(t))
+	require.NoError(t, err)
+	c.grow(2)
+	cl := c.connect(client.Options{})
+	createReplicated(t, cl, "spread", 3, 1)
+	send(t, cl, "spread", 0, 30)
+
+	topics, err := admin.DescribeTopics(testContext(t), "spread")
+	require.NoError(t, err)
+	leaders, records := map[int32]bool{}, int64(0)
+	for _, p := range topics[0].Partitions {
+		leaders[p.Leader] = true
+		records += p.End - p.Start
+	}
+	require.Len(t, leaders, 3)
+	require.Equal(t, int64(30), records)
+	list, err := admin.ListTopics(testContext(t))
+	require.NoError(t, err)
+	require.Equal(t, int64(30), list[0].Records)
+}

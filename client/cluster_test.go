@@ -47,23 +47,30 @@ func clusterConfig(id int32, dir, listen, zk string) broker.Config {
 // brokers are those of one cluster, in this process.
 type brokers struct {
 	t    testing.TB
+	zk   string
 	list []*server // broker i+1
 }
 
 // startCluster runs n brokers on one ZooKeeper.
 func startCluster(t testing.TB, n int) *brokers {
 	t.Helper()
-	zk := startZooKeeper(t)
-	c := &brokers{t: t}
-	for i := range n {
-		id := int32(i + 1)
-		s := &server{t: t, config: clusterConfig(id, filepath.Join(t.TempDir(), fmt.Sprint("broker", id)), "127.0.0.1:0", zk)}
+	c := &brokers{t: t, zk: startZooKeeper(t)}
+	c.grow(n)
+	return c
+}
+
+// grow adds n brokers.
+func (c *brokers) grow(n int) {
+	c.t.Helper()
+	for range n {
+		id := int32(len(c.list) + 1)
+		dir := filepath.Join(c.t.TempDir(), fmt.Sprint("broker", id))
+		s := &server{t: c.t, config: clusterConfig(id, dir, "127.0.0.1:0", c.zk)}
 		c.list = append(c.list, s)
 		s.start()
-		t.Cleanup(s.stop)
+		c.t.Cleanup(s.stop)
 	}
-	awaitBrokers(t, c.addresses())
-	return c
+	awaitBrokers(c.t, c.addresses())
 }
 
 // awaitBrokers waits until all brokers know of all.

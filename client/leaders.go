@@ -153,6 +153,10 @@ func (l *leaderCall[R]) send(ctx context.Context, broker int32, ids []partitionI
 // askBroker sends a request to a broker once.
 func (c *Client) askBroker(ctx context.Context, broker int32, q wire.Request) (wire.Response, *Error) {
 	address, known := c.meta.address(broker)
+	if !known { // it may have come after the brokers were asked for
+		c.meta.refresh(ctx)
+		address, known = c.meta.address(broker)
+	}
 	if !known {
 		return nil, newError(CodeUnreachable, nowhere(""), "the address of broker %d is not known", broker)
 	}

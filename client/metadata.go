@@ -119,6 +119,14 @@ func (m *metadata) fresh(ctx context.Context, name string) (*topicInfo, error) {
 	return t, nil
 }
 
+// refresh asks for the brokers, and leaves those that are known if it cannot.
+func (m *metadata) refresh(ctx context.Context) {
+	select {
+	case <-m.ask(nil, FailMissing).done:
+	case <-ctx.Done():
+	}
+}
+
 // forget has a topic asked for when it is needed next.
 func (m *metadata) forget(name string) {
 	m.mu.Lock()
