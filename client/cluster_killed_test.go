@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skidway/skidway/client"
+	"github.com/skidway/skidway/wire"
 )
 
 // startProcesses runs n brokers of one cluster, each a process of its own that can be killed.
@@ -140,4 +141,26 @@ func checkNumbers(t testing.TB, cl *client.Client, sent int, acked map[string]in
 		}
 	}
 	require.Len(t, seen, sent)
+}
+
+// A producer that begins while the leader is known to be dead, and no other is elected yet, goes to the next one as soon
+// as there is one.
+func TestClusterProducerBeforeElection(t *testing.T) {
+	brokers := startProcesses(t, 3)
+	cl := connectAll(t, brokers)
+	createReplicated(t, cl, "demo", 1, 3, wire.Setting{Name: "min_in_sync", Value: "1"})
+	d, err := client.NewAdmin(cl).DescribeCluster(testContext(t))
+	require.NoError(t, err)
+	leader := partitions(t, cl, "demo")[0].Leader
+	other := d.Controller // with the controller gone as well, nobody is left who could confirm that the leader is dead
+	for id := int32(1); other == leader; id++ {
+		other = id
+	}
+	brokers[leader-1].kill()
+	brokers[other-1].kill()
+	last := connect(t, brokers[6-leader-other-1].listen, client.Options{RequestTimeout: 5 * time.Second})
+	p := newProducer(t, last, client.ProducerOptions{DeliveryTimeout: patience})
+	rec, err := p.Send(testContext(t), client.Record{Topic: "demo", Value: []byte("0")})
+	require.NoError(t, err)
+	require.Zero(t, rec.Offset)
 }

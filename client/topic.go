@@ -231,9 +231,9 @@ func (t *partition) lead(s *sender) {
 	}
 }
 
-// stranded tells whether batches wait for a leader.
+// stranded tells whether batches wait for a leader: there is none, or it cannot be reached, and may be another by now.
 func (t *partition) stranded() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sender == nil && len(t.batches) > 0
+	return len(t.batches) > 0 && (t.sender == nil || t.sender.trouble.Load() != nil)
 }
