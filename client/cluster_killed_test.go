@@ -164,3 +164,24 @@ func TestClusterProducerBeforeElection(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, rec.Offset)
 }
+
+// A consumer goes on at the next leader when the process of the one that it reads from is killed.
+func TestClusterConsumerLosesTheLeader(t *testing.T) {
+	brokers := startProcesses(t, 3)
+	cl := connectAll(t, brokers)
+	createReplicated(t, cl, "demo", 1, 3)
+	r, err := client.NewConsumer(connectAll(t, brokers), client.ConsumerOptions{})
+	require.NoError(t, err)
+	require.NoError(t, r.Assign(testContext(t), "demo", client.AtStart()))
+	send(t, cl, "demo", 0, 1)
+	records, err := r.Poll(testContext(t))
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+
+	brokers[partitions(t, cl, "demo")[0].Leader-1].kill()
+	send(t, cl, "demo", 1, 2)
+	records, err = r.Poll(testContext(t))
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	require.Equal(t, int64(1), records[0].Offset)
+}

@@ -94,7 +94,11 @@ func (f *fetcher) run() {
 			if f.c.ctx.Err() == nil {
 				f.c.c.opts.Logger.Debug("fetch failed", "broker", f.lane.broker, "error", fault)
 			}
-			f.c.c.meta.ask(nil, FailMissing) // the broker may be elsewhere by now
+			f.c.mu.Lock()
+			for a := range w.from {
+				f.c.want(a.at.topic) // the broker may be elsewhere by now, and another one may lead
+			}
+			f.c.mu.Unlock()
 			sleep(f.c.ctx, pauses.NextBackOff())
 			continue
 		}
