@@ -218,16 +218,20 @@ func (h *replicas) write(r *replica, w replication.WriteState) {
 	})
 }
 
-// reread reads a partition's state aside; if it is another, the news tell.
+// reread carries out a ReadState aside.
 func (h *replicas) reread(r *replica) {
 	h.aside.Go(func() {
 		h.writes <- struct{}{}
 		defer func() { <-h.writes }()
 		ctx, cancel := context.WithTimeout(context.Background(), stateWriteTimeout)
 		defer cancel()
-		if err := h.member.Read(ctx, r.id); err != nil {
+		p, there, err := h.member.Read(ctx, r.id)
+		switch {
+		case err != nil:
 			h.b.log.Warn("a partition's state could not be read; it is tried again", "topic_id", r.id.Topic,
 				"partition", r.id.Index, "error", err)
+		case there: // if not, the news tell
+			r.step(replication.StateRead{State: p.State, Version: p.Version, Newest: true})
 		}
 	})
 }
@@ -455,7 +459,7 @@ func (h *replicas) partitionNews(id cluster.PartitionID) {
 	r := h.replica(id)
 	if r == nil {
 		p, there := h.member.Partition(id)
-		if !there || !p.State.Lists(h.self.Broker) {
+		if !there || !p.State.Lists(h.self.Broker) && !h.holds(id) {
 			return
 		}
 		var err error
@@ -465,6 +469,13 @@ func (h *replicas) partitionNews(id cluster.PartitionID) {
 		}
 	}
 	r.read()
+}
+
+// holds tells whether the store has anything of a partition, which may have gone to other brokers while this one was
+// away.
+func (h *replicas) holds(id cluster.PartitionID) bool {
+	has, err := h.b.store.Meta(kv.Partition{Topic: id.Topic, Index: id.Index}, func([]byte) {})
+	return has && err == nil
 }
 
 // make opens a replica.

@@ -52,28 +52,31 @@ func (m *Member) Write(ctx context.Context, id PartitionID, epoch int32, w repli
 	return replication.OutcomeUnknown
 }
 
-// Read returns the partition's state as the store has it now, and takes it into the view.
-func (m *Member) Read(ctx context.Context, id PartitionID) error {
+// Read returns the partition's state as the store has it now, whichever of its servers is behind, and takes it into the
+// view; false: the store has none.
+func (m *Member) Read(ctx context.Context, id PartitionID) (Partition, bool, error) {
 	m.mu.Lock()
 	s := m.session
 	m.mu.Unlock()
 	if s == nil {
-		return metadata.ErrSessionEnded
+		return Partition{}, false, metadata.ErrSessionEnded
 	}
 	if err := s.Sync(ctx); err != nil {
-		return err
+		return Partition{}, false, err
 	}
 	node, err := s.Get(ctx, id.path())
 	if errors.Is(err, metadata.ErrNoNode) {
 		m.view.setPartition(id, nil)
-		return nil
+		return Partition{}, false, nil
 	}
 	if err != nil {
-		return err
+		return Partition{}, false, err
 	}
 	state, err := replication.DecodeState(node.Data)
-	if err == nil {
-		m.view.setPartition(id, &Partition{state, node.Version})
+	if err != nil {
+		return Partition{}, false, err
 	}
-	return err
+	p := Partition{state, node.Version}
+	m.view.setPartition(id, &p)
+	return p, true, nil
 }

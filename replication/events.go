@@ -18,6 +18,8 @@ type Suspected struct{ Suspect bool }
 type StateRead struct {
 	State   State
 	Version int32
+	// Newest says that it answers a ReadState: no version was newer when that was asked for.
+	Newest bool
 }
 
 // Promised says that a Promise is durable, and where the log ended when it was applied.
@@ -208,7 +210,8 @@ type WriteState struct {
 // Check names a registration.
 type Check struct{ Broker, BrokerEpoch int32 }
 
-// ReadState is to read the partition's node; answered by StateRead.
+// ReadState is to read the partition's node behind a sync of the metadata store, of which a server may be behind.
+// Answered by StateRead with Newest, or not at all: a core that needs the answer asks again.
 type ReadState struct{}
 
 // Remove is to delete the local data, but for the promise: the state of that version does

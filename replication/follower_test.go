@@ -2,6 +2,7 @@ package replication
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -31,4 +32,48 @@ func TestAnswerOfABrokenConnection(t *testing.T) {
 	r.Step(0, Disconnected{Broker: 2})
 	require.Empty(t, r.Step(0, Received{2, Subscribed{Epoch: 3, Stream: 1}}))
 	require.False(t, r.Idle(), "it asks again")
+}
+
+// R6: a broker that starts may read an old state of a server that is behind, which does not list it, while it has been
+// in the ISR since. It deletes nothing on that, but asks for the newest state until it has it.
+func TestR6OldStateDeletesNothing(t *testing.T) {
+	away := State{
+		Replicas: []int32{2}, MinISR: 1, Leader: 2, LeaderBrokerEpoch: 1, LeaderEpoch: 3, ISR: []Member{{2, 22}},
+	}
+	back := away.Clone()
+	back.Replicas, back.ISR = []int32{1, 2}, []Member{{2, 22}, {1, 11}}
+	begin := func() *Replica {
+		r := NewReplica(Options{Self: Member{1, 11}}, Stored{
+			Promised: 3, End: 9, HighWatermark: 9, History: History{{3, 0}},
+		})
+		r.Step(0, Registered{BrokerEpoch: 7})
+		require.Equal(t, []Effect{ReadState{}}, r.Step(0, StateRead{State: away, Version: 5}))
+		require.False(t, r.Idle())
+		require.Empty(t, r.Step(0, Tick{}))
+		require.Equal(t, []Effect{ReadState{}}, r.Step(time.Second, Tick{}), "a read may have failed")
+		return r
+	}
+
+	r := begin()
+	r.Step(time.Second, StateRead{State: back, Version: 7, Newest: true})
+	require.Equal(t, Follower, r.Status().Role)
+	require.EqualValues(t, 9, r.Status().End)
+	out := r.Step(time.Second, StateRead{State: away, Version: 5, Newest: true})
+	require.NotContains(t, out, Remove{5, 1}, "it is late")
+
+	r = begin()
+	require.Equal(t, []Effect{Remove{6, 1}}, r.Step(time.Second, StateRead{State: away, Version: 6, Newest: true}))
+
+	r = begin()
+	r.Step(time.Second, Fenced{})
+	require.Empty(t, r.Step(time.Second, StateRead{State: away, Version: 5, Newest: true}), "of the former registration")
+	require.Equal(t, []Effect{ReadState{}}, r.Step(time.Second, Registered{BrokerEpoch: 8}))
+}
+
+// What holds nothing has nothing to delete.
+func TestNothingToDelete(t *testing.T) {
+	r := NewReplica(Options{Self: Member{1, 11}}, Stored{Promised: 3})
+	r.Step(0, Registered{BrokerEpoch: 7})
+	require.Empty(t, r.Step(0, StateRead{State: State{Replicas: []int32{2}, Leader: NoLeader}, Version: 5}))
+	require.True(t, r.Idle())
 }

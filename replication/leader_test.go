@@ -126,7 +126,8 @@ func TestReassignedAwayAndBack(t *testing.T) {
 		})
 		r.Step(0, Registered{BrokerEpoch: 7})
 		r.Step(0, StateRead{State: state, Version: 1})
-		out := r.Step(0, StateRead{State: away, Version: 2})
+		require.Equal(t, []Effect{ReadState{}}, r.Step(0, StateRead{State: away, Version: 2}))
+		out := r.Step(0, StateRead{State: away, Version: 2, Newest: true})
 		require.Equal(t, []Effect{Remove{Version: 2, Generation: 1}}, out)
 		require.Empty(t, r.Step(0, StateRead{State: away, Version: 3}), "it is under way")
 		if applied {

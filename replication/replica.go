@@ -57,6 +57,7 @@ const (
 	phaseNone        phase = iota
 	phasePromising         // waits for Promised
 	phaseCutting           // waits for Cut
+	phaseConfirming        // waits for the newest state to say again that it lists this replica nowhere
 	phaseRemoving          // waits for Cut, and then for a state that lists it
 	phaseSubscribing       // waits for the leader's answer
 	phaseStreaming
@@ -164,7 +165,7 @@ func (r *Replica) Idle() bool {
 	case Follower:
 		return r.phase != phaseSubscribing && r.phase != phaseRejected
 	}
-	return !r.resigning()
+	return !r.resigning() && r.phase != phaseConfirming
 }
 
 // resigning tells whether the state gives this replica a leadership that it cannot take up.
@@ -189,6 +190,9 @@ func (r *Replica) Step(now time.Duration, ev Event) []Effect {
 	case StateRead:
 		if ev.Version > r.version {
 			r.adopt(ev.State, ev.Version)
+		}
+		if ev.Newest && ev.Version == r.version && r.phase == phaseConfirming {
+			r.remove()
 		}
 	case Promised:
 		r.onPromised(ev)
@@ -237,7 +241,7 @@ func (r *Replica) evaluate() {
 	switch {
 	case r.be < 0 || r.version < 0 || r.deleted:
 	case !s.Lists(self):
-		r.remove()
+		r.leave()
 	case s.LeaderEpoch == math.MaxInt32:
 		r.stop()
 		r.emit(Alarm{AlarmEpochTooHigh, self})
@@ -252,12 +256,26 @@ func (r *Replica) evaluate() {
 	}
 }
 
-// remove deletes what nobody counts on. A promise that a later state asks for overtakes it.
-func (r *Replica) remove() {
-	if r.phase == phaseRemoving {
+// leave has the data deleted of a replica that the state lists nowhere. The state may be an old one, of a server that
+// is behind: a replica that has joined the ISR since would delete what is counted on. So it is read again first (R6).
+func (r *Replica) leave() {
+	if r.phase == phaseConfirming || r.phase == phaseRemoving {
 		return
 	}
 	r.stop()
+	if r.end > 0 || r.settling || r.void {
+		r.confirm()
+	}
+}
+
+// confirm asks for the newest state.
+func (r *Replica) confirm() {
+	r.phase, r.follow.retry = phaseConfirming, r.now+r.opts.RetryEvery
+	r.emit(ReadState{})
+}
+
+// remove deletes what nobody counts on. A promise that a later state asks for overtakes it.
+func (r *Replica) remove() {
 	r.generation++
 	r.settling = true
 	r.phase = phaseRemoving
@@ -387,6 +405,8 @@ func (r *Replica) tick() {
 		r.subscribe()
 	case r.role == Follower && r.phase == phaseRejected && r.now >= r.follow.retry:
 		r.promise(r.epoch, false)
+	case r.phase == phaseConfirming && r.now >= r.follow.retry:
+		r.confirm()
 	case r.resigning() && r.now >= r.resignRetry:
 		r.resign()
 	}

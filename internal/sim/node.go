@@ -224,7 +224,7 @@ func (n *node) carry(part int, e replication.Effect) {
 	case replication.WriteState:
 		n.writeState(part, e)
 	case replication.ReadState:
-		n.read(part)
+		n.read(part, true)
 	case replication.Alarm:
 		n.w.failf("broker %d, partition %d: alarm %d about %d", n.id, part, e.Reason, e.Broker)
 	}

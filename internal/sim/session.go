@@ -59,7 +59,7 @@ func (n *node) tell(ev replication.Event) {
 		n.be, _ = n.core.BrokerEpoch()
 		n.w.tracef("broker %d has epoch %d", n.id, n.be)
 		for p := range n.replicas {
-			n.read(p)
+			n.read(p, false)
 		}
 	}
 	if ev, ok := ev.(replication.ControllerEvent); ok {

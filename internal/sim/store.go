@@ -75,7 +75,7 @@ func (n *node) wake(path string) {
 			n.reading[p] = true
 			n.later(func() {
 				n.reading[p] = false
-				n.read(p)
+				n.read(p, false)
 			})
 		}
 	}
@@ -99,21 +99,26 @@ func (n *node) catchUp() {
 	}
 }
 
-func (n *node) read(part int) {
+// read reads a partition's state; newest: behind a sync, so that it does not matter whether the server is behind.
+func (n *node) read(part int, newest bool) {
 	var ev replication.StateRead
 	n.request(func() replication.Outcome {
-		v, version, there := n.w.tree.asOf(partPath(part), n.w.now-n.behind)
+		behind := n.behind
+		if newest {
+			behind = 0
+		}
+		v, version, there := n.w.tree.asOf(partPath(part), n.w.now-behind)
 		if !there {
 			return replication.OutcomeBadVersion // not made yet: a watch tells when it is
 		}
-		ev = replication.StateRead{State: v.(replication.State), Version: version}
+		ev = replication.StateRead{State: v.(replication.State), Version: version, Newest: newest}
 		return replication.OutcomeOK
 	}, func(o replication.Outcome) {
 		switch {
 		case o == replication.OutcomeOK:
 			n.step(part, ev)
 		case o == replication.OutcomeUnknown:
-			n.read(part)
+			n.read(part, newest)
 		}
 	})
 }
