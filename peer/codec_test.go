@@ -44,6 +44,8 @@ func anyMessage(t *rapid.T, side Side) replication.Message {
 		return replication.Refused{Epoch: e, Stream: s}
 	case kind == 4:
 		return replication.Probe{Epoch: e, Round: s}
+	case kind == 6:
+		return replication.Released{Epoch: e, Stream: s}
 	case kind == 5:
 		m := replication.OutOfRange{Epoch: e, Stream: s, DataStart: off("data"), LogStart: off("log")}
 		for range rapid.IntRange(0, 5).Draw(t, "epochs") {
@@ -109,8 +111,8 @@ func TestMalformedEntries(t *testing.T) {
 		"nothing":            {leader, nil, "EOF"},
 		"no entries but one": {leader, []byte{0xdd, 0, 0, 0, 1}, "1 elements, with 0 bytes left"},
 		"4 Gi entries":       {leader, []byte{0xdd, 255, 255, 255, 255}, "elements"},
-		"unknown kind":       {leader, []byte{0x91, 0x92, 14, 0}, "14 is not in 1..13"},
-		"kind 0":             {leader, []byte{0x91, 0x92, 0, 0}, "0 is not in 1..13"},
+		"unknown kind":       {leader, []byte{0x91, 0x92, 15, 0}, "15 is not in 1..14"},
+		"kind 0":             {leader, []byte{0x91, 0x92, 0, 0}, "0 is not in 1..14"},
 		"a field too few":    {leader, []byte{0x91, 0x91, kindCredit}, "1 elements, want 2"},
 		"left over":          {leader, append(frameOf(func(*encoder) {}), 0), "1 bytes left over"},
 		"data of a follower": {leader, frameOf(func(e *encoder) { e.message(p0, data(0, 1)) }), "from the wrong side"},

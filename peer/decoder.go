@@ -55,6 +55,7 @@ func (d decoder) entries(body []byte, link Link) (inbox, error) {
 var fieldsOf = [...]int{
 	kindSubscribe: 12, kindSubscribed: 5, kindDiverged: 7, kindRefused: 5, kindOutOfRange: 9, kindData: 10,
 	kindAck: 6, kindDrop: 5, kindProbe: 5, kindProbeAck: 7, kindCredit: 2, kindCall: 3, kindAnswer: 3,
+	kindReleased: 5,
 }
 
 func (d decoder) entry(in *inbox) {
@@ -118,6 +119,8 @@ func (d decoder) message(kind int64) replication.Message {
 		return replication.Subscribed{Epoch: d.epoch(), Stream: d.Uint()}
 	case kindDiverged:
 		return replication.Diverged{Epoch: d.epoch(), Stream: d.Uint(), Floor: d.epoch(), End: d.offset()}
+	case kindReleased:
+		return replication.Released{Epoch: d.epoch(), Stream: d.Uint()}
 	case kindRefused:
 		return replication.Refused{Epoch: d.epoch(), Stream: d.Uint()}
 	case kindOutOfRange:

@@ -24,6 +24,7 @@ const (
 	kindCredit
 	kindCall
 	kindAnswer
+	kindReleased
 )
 
 const (
@@ -120,6 +121,8 @@ func (e *encoder) message(p Partition, m replication.Message) {
 		e.stream(kindDiverged, p, m.Epoch, m.Stream, int64(m.Floor), m.End)
 	case replication.Refused:
 		e.stream(kindRefused, p, m.Epoch, m.Stream)
+	case replication.Released:
+		e.stream(kindReleased, p, m.Epoch, m.Stream)
 	case replication.OutOfRange:
 		e.outOfRange(p, m)
 	case replication.Data:
@@ -204,8 +207,8 @@ func sideOf(m replication.Message) Side {
 	switch m.(type) {
 	case replication.Subscribe, replication.Ack, replication.Drop, replication.ProbeAck:
 		return Follower
-	case replication.Subscribed, replication.Diverged, replication.Refused, replication.OutOfRange,
-		replication.Data, replication.Probe:
+	case replication.Subscribed, replication.Diverged, replication.Refused, replication.Released,
+		replication.OutOfRange, replication.Data, replication.Probe:
 		return Leader
 	}
 	return 0

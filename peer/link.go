@@ -32,7 +32,7 @@ const (
 	// Follower: this broker dialled. It sends Subscribe, Ack, Drop and ProbeAck here.
 	Follower Side = iota + 1
 	// Leader: the peer dialled. This broker sends Subscribed, Diverged, Refused,
-	// OutOfRange, Data and Probe here.
+	// Released, OutOfRange, Data and Probe here.
 	Leader
 )
 

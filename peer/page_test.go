@@ -65,6 +65,7 @@ var entryFields = [...]string{
 	kindCredit:   "bytes released in all",
 	kindCall:     "id, bytes",
 	kindAnswer:   "id, bytes",
+	kindReleased: "topic, partition, epoch, stream",
 }
 
 func TestPageEntries(t *testing.T) {
@@ -72,6 +73,7 @@ func TestPageEntries(t *testing.T) {
 		kindSubscribe: "subscribe", kindSubscribed: "subscribed", kindDiverged: "diverged", kindRefused: "refused",
 		kindOutOfRange: "out of range", kindData: "data", kindAck: "ack", kindDrop: "drop", kindProbe: "probe",
 		kindProbeAck: "probe ack", kindCredit: "credit", kindCall: "call", kindAnswer: "answer",
+		kindReleased: "released",
 	}
 	senders := map[Side]string{Follower: "dialler", Leader: "listener"}
 	messages := [...]replication.Message{
@@ -79,11 +81,11 @@ func TestPageEntries(t *testing.T) {
 		kindDiverged: replication.Diverged{}, kindRefused: replication.Refused{},
 		kindOutOfRange: replication.OutOfRange{}, kindData: replication.Data{}, kindAck: replication.Ack{},
 		kindDrop: replication.Drop{}, kindProbe: replication.Probe{}, kindProbeAck: replication.ProbeAck{},
-		kindCredit: nil, kindCall: nil, kindAnswer: nil,
+		kindCredit: nil, kindCall: nil, kindAnswer: nil, kindReleased: replication.Released{},
 	}
 	var b strings.Builder
 	b.WriteString("| kind | name | sent by | elements behind the kind |\n|---|---|---|---|\n")
-	for kind := kindSubscribe; kind <= kindAnswer; kind++ {
+	for kind := kindSubscribe; kind <= kindReleased; kind++ {
 		sender := senders[sideOf(messages[kind])]
 		switch kind {
 		case kindCredit:

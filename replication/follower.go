@@ -16,12 +16,6 @@ type following struct {
 // promised already.
 func (r *Replica) startFollowing() {
 	r.follow.leaderHW = 0
-	if r.void && !holds(r.state.ISR, r.opts.Self.Broker) && !holds(r.state.ELR, r.opts.Self.Broker) {
-		// Nobody counts on this log any more: it may be rebuilt from the leader.
-		r.void = false
-		r.reset(OutOfRange{})
-		return
-	}
 	if r.state.LeaderEpoch > r.promised || r.settling {
 		r.promise(r.state.LeaderEpoch, false)
 		return
@@ -70,6 +64,12 @@ func (r *Replica) onLeader(from int32, m Message) {
 			r.onOutOfRange(m)
 		}
 	case Refused: // the retry is under way
+	case Released:
+		// Nobody counts on this log any more, which the leader alone can say: the state may be an old one.
+		if current(m.Epoch, m.Stream, phaseSubscribing) && r.void {
+			r.void = false
+			r.reset(OutOfRange{})
+		}
 	case Data:
 		if current(m.Epoch, m.Stream, phaseStreaming) {
 			r.onData(m)

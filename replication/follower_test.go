@@ -77,3 +77,30 @@ func TestNothingToDelete(t *testing.T) {
 	require.Empty(t, r.Step(0, StateRead{State: State{Replicas: []int32{2}, Leader: NoLeader}, Version: 5}))
 	require.True(t, r.Idle())
 }
+
+// A damaged log is kept, whatever the state says, which may be an old one, until the leader of its epoch says, to its
+// newest subscription, that nobody counts on it.
+func TestVoidReplicaWaitsForItsLeader(t *testing.T) {
+	r := NewReplica(Options{Self: Member{1, 11}}, Stored{Promised: 3, End: 9, History: History{{3, 0}}, Void: true})
+	r.Step(0, Registered{BrokerEpoch: 7})
+	state := State{
+		Replicas: []int32{1, 2}, MinISR: 1, Leader: 2, LeaderBrokerEpoch: 1, LeaderEpoch: 3, ISR: []Member{{2, 22}},
+	}
+	subscribe := func(stream uint64) []Effect {
+		return []Effect{Send{2, Subscribe{
+			From: Member{1, 11}, BrokerEpoch: 7, Stream: stream, Epoch: 3, End: 9, Durable: 9, LastEpoch: 3, Void: true,
+		}}}
+	}
+	require.Equal(t, subscribe(1), r.Step(0, StateRead{State: state, Version: 1}))
+	require.Empty(t, r.Step(0, Received{2, Refused{3, 1}}))
+	require.Equal(t, subscribe(2), r.Step(time.Second, Tick{}), "it asks again")
+	for _, late := range []Released{{Epoch: 3, Stream: 1}, {Epoch: 2, Stream: 2}} {
+		require.Empty(t, r.Step(time.Second, Received{2, late}))
+	}
+	require.Empty(t, r.Step(time.Second, Received{2, Subscribed{3, 2}}), "it does not follow")
+	require.Equal(t, []Effect{Reset{Generation: 1}}, r.Step(time.Second, Received{2, Released{3, 2}}))
+	out := r.Step(time.Second, Cut{Generation: 1})
+	require.Equal(t, []Effect{Send{2, Subscribe{
+		From: Member{1, 11}, BrokerEpoch: 7, Stream: 3, Epoch: 3, LastEpoch: NoEpoch,
+	}}}, out)
+}

@@ -183,6 +183,9 @@ func (r *Replica) mayJoin(f *follower) bool {
 func (r *Replica) resign() {
 	isr := without(r.state.ISR, r.opts.Self.Broker)
 	if len(isr) == 0 {
+		isr = without(r.state.ELR, r.opts.Self.Broker) // who hold all that is committed, too
+	}
+	if len(isr) == 0 {
 		isr = r.state.ISR
 	}
 	next := r.state.withISR(isr, r.opts.Self)

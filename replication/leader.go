@@ -168,7 +168,11 @@ func (r *Replica) onSubscribe(m Subscribe) {
 	// What was acknowledged before counts no more: it may be another store (R7), or a log
 	// that was rebuilt.
 	f.member, f.be, f.stream, f.live, f.durable = m.From, m.BrokerEpoch, m.Stream, false, -1
-	if m.Void || r.lost(m) {
+	switch {
+	case m.Void && !r.countsOn(m.From):
+		r.emit(Send{m.From.Broker, Released{r.epoch, m.Stream}})
+		return
+	case m.Void, r.lost(m):
 		r.expel(m)
 		refuse()
 		return
@@ -182,6 +186,12 @@ func (r *Replica) onSubscribe(m Subscribe) {
 	r.emit(Send{m.From.Broker, Subscribed{r.epoch, m.Stream}})
 	r.acked(f, m.Durable)
 	r.ship(f)
+}
+
+// countsOn tells whether the member is in the ISR or the ELR, or may be. If not, it is not in those of any later
+// version either, unless a leader whom it followed took it in.
+func (r *Replica) countsOn(m Member) bool {
+	return slices.Contains(r.maximalISR(), m) || slices.Contains(r.state.ELR, m)
 }
 
 // lost tells whether a member that counts has less than was committed with it (G27).

@@ -85,6 +85,20 @@ func TestVoidReplicaResigns(t *testing.T) {
 	require.Empty(t, wrote.State.ELR)
 }
 
+// A void log alone in the ISR gives way to the ELR, whose members hold all that is committed.
+func TestVoidReplicaGivesWayToELR(t *testing.T) {
+	r := leads(t, Testing{})
+	r.Step(0, StateRead{Version: 2, State: State{
+		Replicas: []int32{1, 2, 3}, MinISR: 2, Leader: 1, LeaderBrokerEpoch: 7, LeaderEpoch: 3,
+		ISR: []Member{{1, 11}}, ELR: []Member{{2, 22}},
+	}})
+	out := r.Step(0, Damaged{})
+	wrote := out[len(out)-1].(WriteState)
+	require.Equal(t, NoLeader, wrote.State.Leader)
+	require.Equal(t, []Member{{2, 22}}, wrote.State.ISR)
+	require.Empty(t, wrote.State.ELR)
+}
+
 // What a follower held under an earlier subscription does not count once it subscribes
 // anew: a log that was rebuilt joins when it holds all again.
 func TestVoidReplicaRejoinsByWhatItHolds(t *testing.T) {
@@ -98,15 +112,23 @@ func TestVoidReplicaRejoinsByWhatItHolds(t *testing.T) {
 	require.Len(t, expand.state.ISR, 3)
 	r.Step(0, Written{expand.seq, OutcomeOK})
 	sub.Stream, sub.Void = 2, true
-	r.Step(0, Received{3, sub})
+	released := Effect(Send{3, Released{3, sub.Stream}})
+	require.NotContains(t, r.Step(0, Received{3, sub}), released, "it is in the ISR")
+	r.Step(0, Written{r.lead.isr.seq, OutcomeUnknown})
+	sub.Stream = 3
+	released = Effect(Send{3, Released{3, sub.Stream}})
+	require.NotContains(t, r.Step(0, Received{3, sub}), released, "it may be")
+	r.Step(r.opts.RetryEvery, Tick{})
 	r.Step(0, Written{r.lead.isr.seq, OutcomeOK})
 	require.Equal(t, []Member{{1, 11}, {2, 22}}, r.Status().ISR)
+	sub.Stream = 4
+	require.Contains(t, r.Step(0, Received{3, sub}), Effect(Send{3, Released{3, 4}}))
 	out := r.Step(2*r.opts.ExpandEvery, Received{3, Subscribe{
-		From: Member{3, 33}, BrokerEpoch: 1, Stream: 3, Epoch: 3, LastEpoch: NoEpoch,
+		From: Member{3, 33}, BrokerEpoch: 1, Stream: 5, Epoch: 3, LastEpoch: NoEpoch,
 	}})
-	require.Contains(t, out, Effect(Send{3, Subscribed{3, 3}}))
+	require.Contains(t, out, Effect(Send{3, Subscribed{3, 5}}))
 	require.Len(t, r.Status().Maximal, 2, "it holds nothing yet")
-	r.Step(2*r.opts.ExpandEvery, Received{3, Ack{Epoch: 3, Stream: 3, Durable: 4}})
+	r.Step(2*r.opts.ExpandEvery, Received{3, Ack{Epoch: 3, Stream: 5, Durable: 4}})
 	require.Len(t, r.Status().Maximal, 3)
 }
 

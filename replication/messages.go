@@ -12,7 +12,7 @@ type Subscribe struct {
 	End         int64
 	Durable     int64
 	LastEpoch   int32 // of the record before End
-	Void        bool
+	Void        bool  // the log is damaged: it is not to be followed with, but to be let go
 }
 
 // Subscribed accepts a Subscribe.
@@ -31,6 +31,13 @@ type Diverged struct {
 
 // Refused refuses one for now; Epoch is the leader's own.
 type Refused struct {
+	Epoch  int32
+	Stream uint64
+}
+
+// Released answers one that is Void: the follower is in neither ISR nor ELR, and cannot come back into them but with
+// a new subscription. It may rebuild its log.
+type Released struct {
 	Epoch  int32
 	Stream uint64
 }
@@ -92,6 +99,7 @@ type ProbeAck struct {
 func (Subscribe) message()  {}
 func (Subscribed) message() {}
 func (Diverged) message()   {}
+func (Released) message()   {}
 func (Refused) message()    {}
 func (OutOfRange) message() {}
 func (Data) message()       {}

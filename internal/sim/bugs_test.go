@@ -45,7 +45,7 @@ func TestSeededBugsAreCaught(t *testing.T) {
 func TestM5PromiseIsKept(t *testing.T) {
 	follows := func(bug Bug) bool {
 		d := newDisk(1, bug)
-		d.enqueue(item{0, 1, replication.Promise{Epoch: 5, Generation: 1}, true})
+		d.enqueue(item{generation: 1, effect: replication.Promise{Epoch: 5, Generation: 1}, raises: true})
 		d.commit()
 		d.sync(1)
 		d.crash(0)

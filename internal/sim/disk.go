@@ -10,6 +10,7 @@ import (
 // image is what a store holds of one partition.
 type image struct {
 	promised int32
+	void     bool // damaged, and marked so
 	start    int64
 	data     int64
 	history  replication.History
@@ -44,6 +45,7 @@ type item struct {
 	generation uint64
 	effect     replication.Effect
 	raises     bool
+	void       bool // marks the log as damaged; no effect
 }
 
 // disk is one store: a queue, and one log over all partitions, of which a prefix is synced.
@@ -72,13 +74,13 @@ func (d *disk) enqueue(it item) {
 	d.queue = append(d.queue, it)
 }
 
-// commit applies what is queued, but for what is of an older generation.
+// commit applies what is queued, but for appends of an older generation.
 func (d *disk) commit() (done []item) {
 	for _, it := range d.queue {
-		if it.generation != d.generation[it.part] {
+		if !it.raises && !it.void && it.generation != d.generation[it.part] {
 			continue
 		}
-		apply(&d.applied[it.part], it.effect)
+		apply(&d.applied[it.part], it)
 		d.unsynced = append(d.unsynced, it)
 		done = append(done, it)
 	}
@@ -99,7 +101,7 @@ func (d *disk) sync(n int) []item {
 func (d *disk) persist(it item) {
 	im := &d.synced[it.part]
 	promised := im.promised
-	apply(im, it.effect)
+	apply(im, it)
 	if d.bug == M5PromiseNotPersisted {
 		im.promised = promised
 	}
@@ -115,8 +117,9 @@ func (d *disk) crash(keep int) {
 	}
 }
 
-func apply(im *image, e replication.Effect) {
-	switch e := e.(type) {
+func apply(im *image, it item) {
+	im.void = im.void || it.void
+	switch e := it.effect.(type) {
 	case replication.Promise:
 		im.promised = max(im.promised, e.Epoch)
 		if e.Lead {
@@ -132,6 +135,7 @@ func apply(im *image, e replication.Effect) {
 	case replication.Remove:
 		*im = image{promised: im.promised}
 	case replication.Reset:
+		im.void = false
 		im.data, im.start, im.batches, im.history = e.DataStart, e.LogStart, nil, slices.Clone(e.History)
 	}
 }

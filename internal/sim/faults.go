@@ -19,6 +19,8 @@ func (w *world) fault() {
 		w.stallAndKill(n)
 	case k == 3 && n.up && w.cfg.MinISR > 1:
 		w.wipe(n)
+	case k == 11 && n.up && w.cfg.MinISR > 1:
+		w.damage(n)
 	case k == 4:
 		n.expire()
 	case k == 5 && n.up && !n.paused:
@@ -81,23 +83,47 @@ func (w *world) stallAndKill(n *node) {
 // destroyed stores alone. (Seed 529: a shrink landed between two disks.)
 func (w *world) wipe(n *node) {
 	for p := range w.cfg.Partitions {
-		s := w.state(p)
-		others := 0
-		for _, m := range slices.Concat(s.ISR, s.ELR) {
-			if m != w.brokers[m.Broker-1].member() {
-				return
-			}
-			if m.Broker != n.id && slices.Contains(s.ISR, m) {
-				others++
-			}
-		}
-		if others == 0 {
+		if !w.spares(n, p) {
 			return
 		}
 	}
 	w.kill(n)
 	n.format()
 	w.tracef("disk of %d is replaced", n.id)
+}
+
+// spares tells whether a partition can do without what the broker holds of it: no other disk that is counted on has
+// been replaced, no other copy is damaged, and another is in sync.
+func (w *world) spares(n *node, p int) bool {
+	s := w.state(p)
+	others := 0
+	for _, m := range slices.Concat(s.ISR, s.ELR) {
+		b := w.brokers[m.Broker-1]
+		if m != b.member() || b.damaged(p) {
+			return false
+		}
+		if m.Broker != n.id && slices.Contains(s.ISR, m) {
+			others++
+		}
+	}
+	return others > 0
+}
+
+// damaged tells whether a broker's copy of a partition is, or is about to be, marked as damaged.
+func (n *node) damaged(p int) bool {
+	pending := func(items []item) bool {
+		return slices.ContainsFunc(items, func(it item) bool { return it.void && it.part == p })
+	}
+	return n.disk.synced[p].void || pending(n.disk.unsynced) || pending(n.disk.queue)
+}
+
+// damage lets a broker find one copy damaged.
+func (w *world) damage(n *node) {
+	p := w.rng.IntN(w.cfg.Partitions)
+	if w.spares(n, p) {
+		w.tracef("partition %d of %d is damaged", p, n.id)
+		n.enqueue(item{part: p, void: true})
+	}
 }
 
 // reassign asks for other replicas of a partition, or takes that back.

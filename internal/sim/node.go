@@ -97,6 +97,7 @@ func (n *node) start() {
 			Self: n.member(), LagMax: 2 * time.Second, Testing: n.testing(),
 		}, replication.Stored{
 			Promised: promised, LogStart: im.start, DataStart: im.data, End: im.end(), History: im.history,
+			Void: im.void,
 		}))
 		n.views[p].set(im.batches)
 		n.w.checks.forget(n, p)
@@ -204,16 +205,16 @@ func (n *node) step(part int, ev replication.Event) {
 func (n *node) carry(part int, e replication.Effect) {
 	switch e := e.(type) {
 	case replication.Promise:
-		n.enqueue(item{part, e.Generation, e, true})
+		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Truncate:
-		n.enqueue(item{part, e.Generation, e, true})
+		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Reset:
-		n.enqueue(item{part, e.Generation, e, true})
+		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Remove:
-		n.enqueue(item{part, e.Generation, e, true})
+		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Append:
 		n.views[part].add(e.Batches)
-		n.enqueue(item{part, e.Generation, e, false})
+		n.enqueue(item{part: part, generation: e.Generation, effect: e})
 	case replication.Send:
 		n.w.net.send(n, n.w.brokers[e.To-1], part, e.Message)
 	case replication.Ship:
@@ -226,6 +227,9 @@ func (n *node) carry(part int, e replication.Effect) {
 	case replication.ReadState:
 		n.read(part, true)
 	case replication.Alarm:
+		if e.Reason == replication.AlarmVoid {
+			return
+		}
 		n.w.failf("broker %d, partition %d: alarm %d about %d", n.id, part, e.Reason, e.Broker)
 	}
 }
@@ -298,6 +302,8 @@ func (n *node) synced(count int) {
 	for _, it := range n.disk.sync(count) {
 		im := &n.disk.synced[it.part]
 		switch e := it.effect.(type) {
+		case nil:
+			n.step(it.part, replication.Damaged{})
 		case replication.Append:
 			n.step(it.part, replication.Synced{Generation: it.generation, End: e.Batches[len(e.Batches)-1].End})
 		case replication.Promise:

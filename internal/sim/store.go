@@ -145,7 +145,7 @@ func (n *node) writeState(part int, e replication.WriteState) {
 			}
 		}
 		o := n.setState(part, e.State, e.Version)
-		if o == replication.OutcomeOK {
+		if o == replication.OutcomeOK && e.State.Leader == n.id { // who resigns leaves the ELR behind as the ISR
 			n.w.checks.joined(n, part, before, e.State.ISR)
 		}
 		return o
