@@ -24,7 +24,7 @@ type replica struct {
 	// events are those that carrying effects out brought about, to be taken next; empty between two steps.
 	events  []replication.Event
 	nextID  uint64
-	waiting map[uint64]*commitment // produces that wait for the core's Reply
+	waiting map[uint64]*commitment // produces that wait for the core's Reply, and questions for its BarrierReply
 	// streams are the links on which followers subscribed last, of a leader; link is that of its own subscription, of a
 	// follower.
 	streams map[int32]peer.Link
@@ -40,14 +40,16 @@ type replica struct {
 	epoch     int32
 
 	// What others may see without the lock.
-	leads  atomic.Bool // may be read from and written to
-	settle atomic.Bool // the newest offset may be told
+	leads atomic.Bool // may be read from and written to
 }
 
-// commitment is a produce that waits until enough replicas hold it.
+// commitment is a produce that waits until enough replicas hold it, or a question for the newest offset that waits
+// until they have confirmed that this broker leads.
 type commitment struct {
-	done   chan struct{} // closed when result is set
+	id     uint64
+	done   chan struct{} // closed when what follows is set
 	result replication.Result
+	end    int64 // of a question: the newest offset
 }
 
 // step gives the core an event, and carries out all that follows.
@@ -78,7 +80,6 @@ func (r *replica) publish() {
 		r.h.b.log.Debug("replica has another role", "topic_id", r.id.Topic, "partition", r.id.Index,
 			"role", s.Role.String(), "leader_epoch", s.Epoch)
 	}
-	r.settle.Store(r.core.Settled())
 	r.leads.Store(readable && s.Role == replication.Leader)
 	r.log.SetHighWatermark(end)
 	if s.Role == replication.Follower && s.LogStart > r.start {
@@ -169,7 +170,8 @@ func (r *replica) carry(e replication.Effect) {
 		r.ship(e)
 	case replication.Reply:
 		r.reply(e)
-	case replication.BarrierReply: // nobody asks yet
+	case replication.BarrierReply:
+		r.reply(replication.Reply(e))
 	case replication.WriteState:
 		r.h.write(r, e)
 	case replication.ReadState:
@@ -215,13 +217,37 @@ func (r *replica) alarm(e replication.Alarm) {
 		"reason", e.Reason.String(), "broker", e.Broker)
 }
 
-// reply answers a produce.
+// reply answers a produce or a question.
 func (r *replica) reply(e replication.Reply) {
 	if c := r.waiting[e.ID]; c != nil {
 		delete(r.waiting, e.ID)
-		c.result = e.Result
+		c.result, c.end = e.Result, e.End
 		close(c.done)
 	}
+}
+
+// askEnd asks for the newest offset that is committed.
+func (r *replica) askEnd() *commitment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.newCommitment()
+	r.stepLocked(replication.Barrier{ID: c.id})
+	return c
+}
+
+// newCommitment is one that nothing was decided about yet. Called with mu held.
+func (r *replica) newCommitment() *commitment {
+	r.nextID++
+	c := &commitment{id: r.nextID, done: make(chan struct{})}
+	r.waiting[c.id] = c
+	return c
+}
+
+// forgo forgets a question whose answer nobody waits for any more.
+func (r *replica) forgo(c *commitment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.waiting, c.id)
 }
 
 // progress tells how far the replica is, and, if it leads the partition, how far its followers are.

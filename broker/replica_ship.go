@@ -230,10 +230,8 @@ func (r *replica) produce(
 	if err != nil {
 		return partitionlog.Receipt{}, nil, err
 	}
-	r.nextID++
-	c := &commitment{done: make(chan struct{})}
-	r.waiting[r.nextID] = c
-	p := replication.Produce{ID: r.nextID, Records: records, All: all}
+	c := r.newCommitment()
+	p := replication.Produce{ID: c.id, Records: records, All: all}
 	if receipt.Duplicate {
 		p.Duplicate = receipt.Last + 1
 	}

@@ -111,12 +111,6 @@ func (h *replicas) leads(id cluster.PartitionID) bool {
 	return r != nil && r.leads.Load()
 }
 
-// settled tells whether the newest offset of a partition that this broker leads may be told (KIP-207).
-func (h *replicas) settled(id cluster.PartitionID) bool {
-	r := h.replica(id)
-	return r != nil && r.settle.Load()
-}
-
 // trimmed has the start of a log that this broker leads told to its followers, if it was raised.
 func (h *replicas) trimmed(id cluster.PartitionID) {
 	if r := h.replica(id); r != nil && r.leads.Load() {

@@ -86,7 +86,8 @@ type Shipped struct {
 }
 
 // Barrier asks whether this replica still leads: answered once every member of the
-// ISR said so after the request.
+// ISR said so after the request, and the high watermark is known to be no older than the
+// epoch.
 type Barrier struct{ ID uint64 }
 
 // Trimmed says that retention moved the starts of a leader's log.
@@ -191,10 +192,12 @@ type Reply struct {
 	End    int64 // the offset behind the records
 }
 
-// BarrierReply answers a Barrier: whether this replica led when it was asked.
+// BarrierReply answers a Barrier. ResultOK: this replica led after it was asked, and End is the high watermark, no
+// older than the question. ResultNotLeader and ResultNotEnoughReplicas say why that cannot be told.
 type BarrierReply struct {
-	ID uint64
-	OK bool
+	ID     uint64
+	Result Result
+	End    int64
 }
 
 // WriteState is to write the partition's node if it has the version, this broker's
@@ -270,7 +273,7 @@ func (r AlarmReason) String() string {
 	return fmt.Sprintf("reason %d", int8(r))
 }
 
-// Result is the answer to a Produce.
+// Result is the answer to a Produce or a Barrier.
 type Result int8
 
 // The results. NotLeader and NotEnoughReplicas are definite: nothing was appended.

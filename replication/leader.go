@@ -55,7 +55,7 @@ func (r *Replica) stopLeading() {
 	for _, w := range r.lead.waiting {
 		r.emit(Reply{ID: w.id, Result: ResultUnknown})
 	}
-	r.refuseBarriers()
+	r.refuseBarriers(ResultNotLeader)
 	r.lead = leading{}
 }
 
@@ -303,6 +303,7 @@ func (r *Replica) advance() {
 		r.tellHW()
 	}
 	r.reply()
+	r.endRound()
 }
 
 // tellHW tells followers that nothing else is on its way to.

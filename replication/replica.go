@@ -36,6 +36,9 @@ type Testing struct {
 	ShrinkBeforeResult  bool // M9
 	IgnoreMinISR        bool // M13
 	UnknownIsFailed     bool // M19
+
+	TellBeforeEpochStart bool // M18
+	TellUnasked          bool // M22
 }
 
 // Stored is what a replica's store holds of it when the broker starts.
@@ -187,6 +190,7 @@ func (r *Replica) Step(now time.Duration, ev Event) []Effect {
 		r.be, r.suspect = -1, false
 	case Suspected:
 		r.suspect = ev.Suspect
+		r.barrierCheck()
 	case StateRead:
 		if ev.Version > r.version {
 			r.adopt(ev.State, ev.Version)

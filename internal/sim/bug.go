@@ -16,5 +16,7 @@ const (
 	M9ShrinkEarly             // a shrink counts before it is written
 	M11NoBrokerEpochCheck     // an expand does not check the follower's registration
 	M13BelowMinISR            // the high watermark moves below the minimum
+	M18TellBeforeEpoch        // a new leader tells the newest offset before it knows what was committed
 	M19UnknownIsFailed        // an unknown write is taken for a failed one
+	M22TellUnasked            // a leader tells the newest offset without asking the ISR whether it still leads
 )

@@ -22,7 +22,8 @@ func TestSeededBugsAreCaught(t *testing.T) {
 	for name, p := range map[string]planted{
 		"M1": {M1AckBeforeSync, 1}, "M2": {M2LeaderApplied, 1}, "M4": {M4EpochKept, 60}, "M6": {M6PendingExpand, 76},
 		"M8": {M8EpochStart, 1}, "M9": {M9ShrinkEarly, 1}, "M11": {M11NoBrokerEpochCheck, 8},
-		"M13": {M13BelowMinISR, 3}, "M19": {M19UnknownIsFailed, 139},
+		"M13": {M13BelowMinISR, 3}, "M18": {M18TellBeforeEpoch, 1}, "M19": {M19UnknownIsFailed, 139},
+		"M22": {M22TellUnasked, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := p.from; seed < p.from+seedsPerBug; seed++ {

@@ -16,6 +16,7 @@ type checker struct {
 	lastSeq   []map[uint32]uint32
 	highest   []int64 // by partition: end of the newest acknowledged record
 	acks      int
+	ends      int // questions for the newest offset that were answered
 	seen      [][]seen
 	ackers    map[[2]int32]int32 // (partition, epoch) -> the broker that acknowledges
 }
@@ -133,6 +134,17 @@ func (c *checker) replied(n *node, part int, e replication.Reply) {
 		c.w.failf("I8: brokers %d and %d acknowledge in epoch %d of partition %d", by, n.id, key[1], part)
 	}
 	c.ackers[key] = n.id
+}
+
+// told checks that the newest offset that is told is no older than what was acknowledged before it was asked for, which
+// is the question's number (section 9.2).
+func (c *checker) told(n *node, part int, e replication.BarrierReply) {
+	if e.Result == replication.ResultOK && e.End < int64(e.ID) {
+		c.w.failf("I4: broker %d says that partition %d ends at %d, %d was acknowledged before", n.id, part, e.End, e.ID)
+	}
+	if e.Result == replication.ResultOK {
+		c.ends++
+	}
 }
 
 // acked notes an acknowledgement; with acks=all the record is committed by then (I1).

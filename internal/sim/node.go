@@ -127,8 +127,12 @@ func (n *node) testing() (t replication.Testing) {
 		t.ShrinkBeforeResult = true
 	case M13BelowMinISR:
 		t.IgnoreMinISR = true
+	case M18TellBeforeEpoch:
+		t.TellBeforeEpochStart = true
 	case M19UnknownIsFailed:
 		t.UnknownIsFailed = true
+	case M22TellUnasked:
+		t.TellUnasked = true
 	}
 	return t
 }
@@ -222,6 +226,8 @@ func (n *node) carry(part int, e replication.Effect) {
 	case replication.Reply:
 		n.w.checks.replied(n, part, e)
 		n.w.reply(part, e)
+	case replication.BarrierReply:
+		n.w.checks.told(n, part, e)
 	case replication.WriteState:
 		n.writeState(part, e)
 	case replication.ReadState:

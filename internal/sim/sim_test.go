@@ -23,14 +23,14 @@ func config(seed uint64, bug Bug) Config {
 }
 
 func TestSeeds(t *testing.T) {
-	total, acked, faults, begin := 0, 0, 0, time.Now()
+	total, acked, ends, faults, begin := 0, 0, 0, 0, time.Now()
 	for i := range *seeds {
 		cfg := config(*first+uint64(i), NoBug)
 		if *verbose {
 			cfg.Trace = func(line string) { t.Log(strings.TrimSuffix(line, "\n")) }
 		}
 		r := Run(cfg)
-		total, acked, faults = total+r.Events, acked+r.Acked, faults+r.Faults
+		total, acked, ends, faults = total+r.Events, acked+r.Acked, ends+r.Ends, faults+r.Faults
 		if r.Err != nil {
 			t.Errorf("seed %d: %v\nrepeat it: go test ./internal/sim -run 'TestSeeds$' -seeds 1 -first %d -show -v",
 				cfg.Seed, r.Err, cfg.Seed)
@@ -40,8 +40,9 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	require.Positive(t, acked)
+	require.Positive(t, ends)
 	require.Positive(t, faults)
-	t.Logf("%d events, %d acks, %d faults, %.0f events/s", total, acked, faults,
+	t.Logf("%d events, %d acks, %d newest offsets, %d faults, %.0f events/s", total, acked, ends, faults,
 		float64(total)/time.Since(begin).Seconds())
 }
 

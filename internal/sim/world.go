@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
+
+	"github.com/skidway/skidway/replication"
 )
 
 // Config says what a run is made of. The same config gives the same run.
@@ -27,6 +29,7 @@ type Result struct {
 	Err    error // the promise that was broken, or nil
 	Events int
 	Acked  int
+	Ends   int // answers to questions for the newest offset
 	Faults int
 	Hash   uint64 // of the trace
 }
@@ -107,11 +110,14 @@ func Run(cfg Config) Result {
 	w := newWorld(cfg)
 	w.after(cfg.Faulty, w.heal)
 	w.after(w.between(100, 600), w.fault)
+	w.after(w.between(100, 600), w.ask)
 	w.runTo(cfg.Faulty + healTime)
 	if w.err == nil {
 		w.checks.end()
 	}
-	return Result{Err: w.err, Events: w.done, Acked: w.checks.acks, Faults: w.faults, Hash: w.hash.Sum64()}
+	return Result{
+		Err: w.err, Events: w.done, Acked: w.checks.acks, Ends: w.checks.ends, Faults: w.faults, Hash: w.hash.Sum64(),
+	}
 }
 
 func (w *world) bootstrap() {
@@ -151,6 +157,15 @@ func (w *world) finished() bool {
 		}
 	}
 	return w.checks.whole()
+}
+
+// ask asks all who believe that they lead for the newest offset of a partition, again and again.
+func (w *world) ask() {
+	p := w.rng.IntN(w.cfg.Partitions)
+	for _, n := range w.brokers {
+		n.run(n.process, func() { n.step(p, replication.Barrier{ID: uint64(w.checks.highest[p])}) })
+	}
+	w.after(w.between(10, 200), w.ask)
 }
 
 func (w *world) after(d time.Duration, do func()) {
