@@ -27,28 +27,30 @@ func (b *Broker) alterReassignments(
 	for i := range req.Partitions {
 		r := &req.Partitions[i]
 		g.Go(func() error {
-			resp.Partitions[i] = wire.OrderResult{ID: r.ID, Index: r.Index, Error: b.reassign(ctx, r, req.ValidateOnly)}
+			resp.Partitions[i] = wire.OrderResult{ID: r.ID, Index: r.Index, Error: b.reassign(ctx, r, req)}
 			return nil
 		})
 	}
 	return resp, g.Wait()
 }
 
-func (b *Broker) reassign(ctx context.Context, r *wire.Reassignment, validateOnly bool) *wire.Error {
+func (b *Broker) reassign(
+	ctx context.Context, r *wire.Reassignment, req *wire.AlterReassignmentsRequest,
+) *wire.Error {
 	p, refusal := b.orderTarget(r.ID, r.Index)
 	if refusal != nil {
 		return refusal
 	}
 	var err error
 	switch {
-	case len(r.Replicas) == 0 && validateOnly:
+	case len(r.Replicas) == 0 && req.ValidateOnly:
 		err = b.member.CheckCancelReassign(ctx, p.id())
 	case len(r.Replicas) == 0:
 		err = b.member.CancelReassign(ctx, p.id())
-	case validateOnly:
+	case req.ValidateOnly:
 		_, err = b.member.CheckReassign(p.id(), r.Replicas)
 	default:
-		err = b.member.OrderReassign(ctx, p.id(), r.Replicas)
+		err = b.member.OrderReassign(ctx, p.id(), r.Replicas, req.Throttle)
 	}
 	return orderError(p, err)
 }

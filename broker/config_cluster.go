@@ -25,6 +25,9 @@ type Cluster struct {
 	Secret []byte
 	// Rack is where the broker stands: replicas of a partition are put into different racks. "": not known.
 	Rack string
+	// CatchUpBytes bounds how many bytes a second this broker ships to followers that are not in sync, all together; a
+	// reassignment may be ordered with a rate of its own. Default 0: no bound.
+	CatchUpBytes int64
 	// PreferredEvery is how often leaderships go back to the first replicas. Default 1 min.
 	PreferredEvery time.Duration
 
@@ -83,6 +86,9 @@ func (c Config) validateCluster(fault faultFunc) {
 	}
 	if len(k.Rack) > maxRackBytes {
 		fault("Cluster.Rack", "it has %d bytes, at most %d are possible", len(k.Rack), maxRackBytes)
+	}
+	if k.CatchUpBytes < 0 {
+		fault("Cluster.CatchUpBytes", "%d bytes a second are below 0", k.CatchUpBytes)
 	}
 	if k.PreferredEvery < time.Second {
 		fault("Cluster.PreferredEvery", "%v is below 1s", k.PreferredEvery)

@@ -23,22 +23,23 @@ func (b *Broker) listReassignments(
 	if err != nil {
 		return nil, err
 	}
-	targets := make(map[cluster.PartitionID][]int32, len(orders))
+	ordered := make(map[cluster.PartitionID]cluster.Order, len(orders))
 	for _, o := range orders {
-		targets[o.Partition] = o.Target
+		ordered[o.Partition] = o
 	}
 	resp := &wire.ListReassignmentsResponse{}
 	s := b.member.Snapshot()
 	for i := range s.Partitions {
 		part := &s.Partitions[i]
-		target := targets[cluster.PartitionID{Topic: part.Topic, Index: part.Index}]
+		o := ordered[cluster.PartitionID{Topic: part.Topic, Index: part.Index}]
 		t := b.topics.id(part.Topic)
-		if t == nil || len(part.State.Adding)+len(part.State.Removing)+len(target) == 0 {
+		if t == nil || len(part.State.Adding)+len(part.State.Removing)+len(o.Target) == 0 {
 			continue
 		}
 		resp.Partitions = append(resp.Partitions, wire.PartitionMove{
 			ID: part.Topic, Topic: t.name, Index: part.Index, Replicas: part.State.Replicas, Adding: part.State.Adding,
-			Removing: part.State.Removing, ISR: memberIDs(part.State.ISR), Target: target,
+			Removing: part.State.Removing, ISR: memberIDs(part.State.ISR), Target: o.Target,
+			Throttle: o.Throttle,
 		})
 	}
 	slices.SortFunc(resp.Partitions, func(x, y wire.PartitionMove) int {

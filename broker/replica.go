@@ -123,6 +123,7 @@ func (r *replica) read() {
 	case p.Version > r.version:
 		r.version = p.Version
 		r.stepLocked(replication.StateRead{State: p.State, Version: p.Version})
+		r.goLive(p.State.Leader)
 	}
 }
 

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/peer"
@@ -44,7 +46,7 @@ func (r *replica) linkFor(e replication.Send) (peer.Link, bool) {
 	switch e.Message.(type) {
 	case replication.Subscribe:
 		class := peer.Bulk
-		if r.inSync() {
+		if r.isInSync(r.h.self.Broker) {
 			class = peer.Live
 		}
 		link, ok := r.h.link(e.To, peer.Follower, class)
@@ -61,14 +63,18 @@ func (r *replica) linkFor(e replication.Send) (peer.Link, bool) {
 	return link, ok
 }
 
-// inSync tells whether this copy is a member of the ISR as far as the core knows.
-func (r *replica) inSync() bool {
-	for _, m := range r.core.Status().ISR {
-		if m.Broker == r.h.self.Broker {
-			return true
-		}
+// isInSync tells whether a broker's copy is a member of the ISR as far as the core knows.
+func (r *replica) isInSync(broker int32) bool {
+	return slices.ContainsFunc(r.core.Status().ISR, func(m replication.Member) bool { return m.Broker == broker })
+}
+
+// goLive subscribes anew, on the connection for those that are in sync, once this copy is. Until then it was on that of
+// bulk copies, behind the history of others.
+func (r *replica) goLive(leader int32) {
+	if r.role == replication.Follower && r.link.Class == peer.Bulk && r.isInSync(r.h.self.Broker) {
+		r.stepLocked(replication.Disconnected{Broker: leader})
+		r.stepLocked(replication.Linked{Broker: leader})
 	}
-	return false
 }
 
 // receive takes what a peer sent, and gives the receipt of what was appended of it, nil if nothing was.
@@ -91,13 +97,17 @@ func (r *replica) ship(e replication.Ship) {
 		return
 	}
 	room := min(r.h.peers.Credit(link), shipBytes)
+	limit := r.throttle(e.To, link)
 	switch {
 	case room == 0:
 		r.starve(link)
+	case !limit.open(time.Now()): // a tick follows
 	case link.Class == peer.Bulk:
 		r.reading[e.To] = true
 		r.h.bulk(func() {
 			data, end, err := r.log.ReadAppended(nil, e.Base, room)
+			limit.spend(time.Now(), len(data))
+			r.h.caughtUp.Add(int64(len(data)))
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			delete(r.reading, e.To)
@@ -108,6 +118,19 @@ func (r *replica) ship(e replication.Ship) {
 		data, end, err := r.log.ReadAppended(nil, e.Base, room)
 		r.sendData(link, e, readResult{data, end, err})
 	}
+}
+
+// throttle is the limit for what a follower lacks: that of the order which moves the partition to it, or the broker's
+// own; nil: none. One that is in sync is never throttled.
+func (r *replica) throttle(to int32, link peer.Link) *throttle {
+	if link.Class != peer.Bulk || r.isInSync(to) {
+		return nil
+	}
+	bytes := r.h.b.cfg.Cluster.CatchUpBytes
+	if ordered := r.h.member.Throttle(r.id, to); ordered > 0 {
+		bytes = ordered
+	}
+	return r.h.throttles.of(bytes)
 }
 
 // readResult is what ReadAppended gave.

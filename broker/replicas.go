@@ -33,6 +33,9 @@ type replicas struct {
 	reads  chan struct{} // a place for each read of the disk for a follower under way
 	aside  sync.WaitGroup
 
+	throttles throttles
+	caughtUp  atomic.Int64 // bytes shipped on connections for bulk copies
+
 	mu      sync.RWMutex // guards what follows; nothing is locked under it
 	byID    map[cluster.PartitionID]*replica
 	byLog   map[*partitionlog.Log]*replica

@@ -163,12 +163,25 @@ func (a *Admin) ElectUnclean(ctx context.Context, elections []wire.UncleanElecti
 	return r.Partitions, nil
 }
 
+// ReassignOption says how partitions are moved.
+type ReassignOption func(*wire.AlterReassignmentsRequest)
+
+// Throttle bounds the bytes a second that each broker ships to the replicas that are added; all moves that were ordered
+// with the same bound share it. Without it the bound is that of the brokers' configuration.
+func Throttle(bytesPerSecond int64) ReassignOption {
+	return func(r *wire.AlterReassignmentsRequest) { r.Throttle = bytesPerSecond }
+}
+
 // Reassign has partitions moved to other brokers, or back where Replicas is empty. They are served all the while. The
 // results are in the order of the moves: without an error the move is ordered, and ListReassignments tells how it goes
-// on.
-func (a *Admin) Reassign(ctx context.Context, moves []wire.Reassignment, m Mode) ([]wire.OrderResult, error) {
-	r, err := request[*wire.AlterReassignmentsResponse](ctx, a.c,
-		&wire.AlterReassignmentsRequest{Partitions: moves, ValidateOnly: m == ValidateOnly})
+// on. An order that is repeated with another Throttle goes on with that.
+func (a *Admin) Reassign(ctx context.Context, moves []wire.Reassignment, m Mode, options ...ReassignOption) (
+	[]wire.OrderResult, error) {
+	req := &wire.AlterReassignmentsRequest{Partitions: moves, ValidateOnly: m == ValidateOnly}
+	for _, set := range options {
+		set(req)
+	}
+	r, err := request[*wire.AlterReassignmentsResponse](ctx, a.c, req)
 	if err != nil {
 		return nil, err
 	}

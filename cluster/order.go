@@ -115,6 +115,9 @@ type Order struct {
 	// Target are the replicas that a partition is to have, and Before those that it had when the first order was
 	// given that is not carried out yet: to go back to. Of Reassign.
 	Target, Before []int32
+	// Throttle bounds the bytes a second that each broker ships to replicas that are added by orders of that rate; 0: no
+	// bound of the order's own. Of Reassign.
+	Throttle int64
 
 	unknown [][]byte // fields that only a newer version knows, encoded; kept when the order is written again
 	version int32    // of the node
@@ -134,20 +137,21 @@ func (o *Order) key() orderKey {
 
 const (
 	orderFormat = 1
-	orderFields = 5
+	orderFields = 6
 	// maxOrderReplicas bounds the replicas that an order names.
 	maxOrderReplicas = 1024
 )
 
 // encode returns the data of the order's node.
 //
-//	msgpack array: format, broker, leader epoch, target, before + unknown elements as they came
+//	msgpack array: format, broker, leader epoch, target, before, throttle + unknown elements as they came
 func (o *Order) encode() []byte {
 	e := newEncoder(orderFields+len(o.unknown), orderFormat)
 	e.int(int64(o.Broker))
 	e.int(int64(o.LeaderEpoch))
 	e.ids(o.Target)
 	e.ids(o.Before)
+	e.int(o.Throttle)
 	for _, raw := range o.unknown {
 		e.buf.Write(raw)
 	}
@@ -158,7 +162,8 @@ func decodeOrder(key orderKey, node metadata.Node) (Order, error) {
 	d := newDecoder(node.Data, orderFields, orderFormat)
 	o := Order{
 		Kind: key.kind, Partition: key.partition, Broker: int32(d.Int(0, math.MaxInt32)),
-		LeaderEpoch: int32(d.Int(0, math.MaxInt32)), Target: d.ids(), Before: d.ids(), version: node.Version,
+		LeaderEpoch: int32(d.Int(0, math.MaxInt32)), Target: d.ids(), Before: d.ids(),
+		Throttle: d.Int(0, math.MaxInt64), version: node.Version,
 	}
 	if d.Err() == nil && d.newer == nil {
 		for ; d.more > 0 && d.Err() == nil; d.more-- {

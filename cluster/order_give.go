@@ -23,16 +23,29 @@ var (
 // orderAttempts bounds how often an order is written again because another one was faster.
 const orderAttempts = 20
 
-// OrderReassign asks for a partition to be moved to other replicas, the preferred leader first. It takes the place of
-// an order about the partition that is not carried out yet. Errors: ErrUnknownPartition, ErrUnknownBroker,
+// OrderReassign asks for a partition to be moved to other replicas, the preferred leader first, with throttle bytes a
+// second from each broker at most, 0 for no such bound (Order.Throttle). It takes the place of an order about the
+// partition that is not carried out yet. Errors: ErrUnknownPartition, ErrUnknownBroker,
 // ErrRefusedOrder, metadata.ErrContention, and the store's.
-func (m *Member) OrderReassign(ctx context.Context, id PartitionID, target []int32) error {
+func (m *Member) OrderReassign(ctx context.Context, id PartitionID, target []int32, throttle int64) error {
 	p, err := m.CheckReassign(id, target)
 	if err != nil {
 		return err
 	}
-	o := Order{Kind: Reassign, Partition: id, Target: target, Before: before(&p.State)}
+	o := Order{Kind: Reassign, Partition: id, Target: target, Before: before(&p.State), Throttle: throttle}
 	return m.give(ctx, o, func(o, known *Order) { o.Before = known.Before })
+}
+
+// Throttle returns the bytes a second that the order allows by which a partition is being moved to the broker; 0: there
+// is no such order, or it does not say.
+func (m *Member) Throttle(id PartitionID, broker int32) int64 {
+	m.view.mu.RLock()
+	defer m.view.mu.RUnlock()
+	o := m.view.orders[orderKey{kind: Reassign, partition: id}]
+	if !slices.Contains(m.view.partitions[id.Topic][id.Index].State.Adding, broker) {
+		return 0
+	}
+	return o.Throttle
 }
 
 // before are the replicas without those that a reassignment is adding.

@@ -69,7 +69,7 @@ func TestOrderReassign(t *testing.T) {
 	old := p.State.Replicas
 	other := 6 - old[0] - old[1]
 	target := []int32{other, old[0]}
-	require.NoError(t, w.m.OrderReassign(ctx, id, target))
+	require.NoError(t, w.m.OrderReassign(ctx, id, target, 0))
 	w.await(topic, 1, func(s replication.State) bool { return slices.Equal(s.Adding, []int32{other}) })
 	list, err := w.m.Orders(ctx, Reassign)
 	require.NoError(t, err)
@@ -92,9 +92,9 @@ func TestCancelReassign(t *testing.T) {
 	old := p.State.Replicas
 	other := 6 - old[0] - old[1]
 	require.ErrorIs(t, w.m.CancelReassign(ctx, id), ErrRefusedOrder)
-	require.NoError(t, w.m.OrderReassign(ctx, id, []int32{other, old[1]}))
+	require.NoError(t, w.m.OrderReassign(ctx, id, []int32{other, old[1]}, 0))
 	w.seen(id, func(s replication.State) bool { return len(s.Adding) == 1 })
-	require.NoError(t, w.m.OrderReassign(ctx, id, []int32{old[1], other}))
+	require.NoError(t, w.m.OrderReassign(ctx, id, []int32{old[1], other}, 0))
 	require.NoError(t, w.m.CancelReassign(ctx, id))
 	w.await(topic, 1, func(s replication.State) bool {
 		return slices.Equal(s.Replicas, old) && len(s.Adding)+len(s.Removing) == 0
@@ -116,12 +116,12 @@ func TestReassignRefused(t *testing.T) {
 		{[]int32{1, 9}, ErrUnknownBroker, "broker 9 is not registered"},
 		{make([]int32, maxOrderReplicas+1), ErrRefusedOrder, "at most 1024"},
 	} {
-		err := w.m.OrderReassign(t.Context(), id, tc.target)
+		err := w.m.OrderReassign(t.Context(), id, tc.target, 0)
 		require.ErrorIs(t, err, tc.is)
 		require.ErrorContains(t, err, tc.says)
 	}
-	require.ErrorIs(t, w.m.OrderReassign(t.Context(), PartitionID{topic, 1}, []int32{1, 2}), ErrUnknownPartition)
-	require.ErrorIs(t, w.m.OrderReassign(t.Context(), PartitionID{topic + 1, 0}, []int32{1, 2}), ErrUnknownPartition)
+	require.ErrorIs(t, w.m.OrderReassign(t.Context(), PartitionID{topic, 1}, []int32{1, 2}, 0), ErrUnknownPartition)
+	require.ErrorIs(t, w.m.OrderReassign(t.Context(), PartitionID{topic + 1, 0}, []int32{1, 2}, 0), ErrUnknownPartition)
 	w.awaitOrders(Reassign, 0)
 }
 
@@ -213,11 +213,11 @@ func TestOrderDecommission(t *testing.T) {
 	w.register(3)
 	require.Eventually(t, func() bool { return len(w.m.Brokers()) == 3 }, patience, time.Millisecond)
 	require.ErrorIs(t, w.m.OrderDecommission(ctx, 2), replication.ErrTooFewBrokers)
-	require.ErrorContains(t, w.m.OrderReassign(ctx, PartitionID{topic, 0}, []int32{3, 1}), "being decommissioned")
+	require.ErrorContains(t, w.m.OrderReassign(ctx, PartitionID{topic, 0}, []int32{3, 1}, 0), "being decommissioned")
 	w.awaitOrders(Decommission, 1)
 	require.NoError(t, w.m.Withdraw(ctx, Decommission, 3))
 	require.Eventually(t, func() bool {
-		return w.m.OrderReassign(ctx, PartitionID{topic, 0}, []int32{3, 1}) == nil
+		return w.m.OrderReassign(ctx, PartitionID{topic, 0}, []int32{3, 1}, 0) == nil
 	}, patience, time.Millisecond)
 }
 

@@ -1,10 +1,15 @@
 package wire
 
+import "math"
+
 // AlterReassignmentsRequest has partitions moved to other brokers, each for itself.
 type AlterReassignmentsRequest struct {
 	Partitions []Reassignment
 	// ValidateOnly checks everything and moves nothing.
 	ValidateOnly bool
+	// Throttle bounds the bytes a second that each broker ships to the replicas that are added; all moves that were
+	// ordered with the same bound share it. 0: that of the broker's configuration. Live replication is never bounded.
+	Throttle int64
 }
 
 // Reassignment is a partition, and where it is to be.
@@ -34,23 +39,27 @@ type PartitionMove struct {
 	Replicas, Adding, Removing, ISR []int32
 	// Target are the replicas that an operator asked for; empty: a broker that is being decommissioned is why.
 	Target []int32
+	// Throttle is that of the order; 0: none.
+	Throttle int64
 }
 
 // API is APIAlterReassignments.
 func (*AlterReassignmentsRequest) API() API { return APIAlterReassignments }
 
 func (r *AlterReassignmentsRequest) encode(e *encoder) {
-	e.array(2)
+	e.array(3)
 	encodeList(e, r.Partitions, (*Reassignment).encode)
 	e.bool(r.ValidateOnly)
+	e.int(r.Throttle)
 }
 
 func (r *AlterReassignmentsRequest) decode(d *decoder) {
-	if !d.fields(2) {
+	if !d.fields(3) {
 		return
 	}
 	r.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 4}, (*Reassignment).decode)
 	r.ValidateOnly = d.bool("validate_only")
+	r.Throttle = d.i64("throttle_bytes", 0, math.MaxInt64)
 	d.leave()
 }
 
@@ -95,12 +104,12 @@ func (r *ListReassignmentsResponse) decode(d *decoder) {
 	if !d.fields(1) {
 		return
 	}
-	r.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 9}, (*PartitionMove).decode)
+	r.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 10}, (*PartitionMove).decode)
 	d.leave()
 }
 
 func (p *PartitionMove) encode(e *encoder) {
-	e.array(8)
+	e.array(9)
 	e.uint(p.ID)
 	e.str(p.Topic)
 	e.int(int64(p.Index))
@@ -109,10 +118,11 @@ func (p *PartitionMove) encode(e *encoder) {
 	e.ints(p.Removing)
 	e.ints(p.ISR)
 	e.ints(p.Target)
+	e.int(p.Throttle)
 }
 
 func (p *PartitionMove) decode(d *decoder) {
-	if !d.fields(8) {
+	if !d.fields(9) {
 		return
 	}
 	p.ID = d.id("id")
@@ -123,5 +133,6 @@ func (p *PartitionMove) decode(d *decoder) {
 	p.Removing = d.ints("removing", maxReplicas)
 	p.ISR = d.ints("isr", maxReplicas)
 	p.Target = d.ints("target", maxReplicas)
+	p.Throttle = d.i64("throttle_bytes", 0, math.MaxInt64)
 	d.leave()
 }

@@ -106,7 +106,7 @@ func brokerConfig(c *config.Config, secret []byte, dev bool) broker.Config {
 		bc.Mode = broker.ModeCluster
 		bc.Cluster = broker.Cluster{
 			ZooKeeper: k.ZooKeeper, Chroot: k.Chroot, SessionTimeout: k.SessionTimeout, Listen: k.Listen,
-			Advertise: k.Advertise, Rack: k.Rack, Secret: secret,
+			Advertise: k.Advertise, Rack: k.Rack, Secret: secret, CatchUpBytes: k.CatchUpBytes,
 		}
 	}
 	if c.AutoCreateTopics {

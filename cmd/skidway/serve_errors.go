@@ -19,6 +19,7 @@ var keyOf = map[string]string{
 	"Profiles":          "pprof",
 	"Cluster.ZooKeeper": "cluster.zookeeper", "Cluster.Chroot": "cluster.chroot", "Cluster.Listen": "cluster.listen",
 	"Cluster.Advertise": "cluster.advertise", "Cluster.Secret": "cluster.secret_file",
+	"Cluster.CatchUpBytes":   "cluster.catch_up_rate",
 	"Cluster.SessionTimeout": "cluster.session_timeout", "TopicDefaults.Replicas": "topic_defaults.replicas",
 	"FsyncInterval": "log.fsync_interval", "TopicDefaults.Partitions": "topic_defaults.partitions",
 	"TopicDefaults.Settings": "topic_defaults", "Storage.CacheBytes": "storage.cache",

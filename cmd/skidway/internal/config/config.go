@@ -50,6 +50,7 @@ type Cluster struct {
 	ZooKeeper                       []string // none: the broker stands alone
 	Chroot, Listen, Advertise, Rack string
 	SessionTimeout                  time.Duration
+	CatchUpBytes                    int64 // a second; 0: no bound
 }
 
 // Layer is one of the places that a value comes from, the weakest first.

@@ -130,6 +130,10 @@ func clusterKeys() []Key {
 		{Name: "cluster.rack", Kind: Text,
 			Doc: "where the broker stands; replicas of a partition are put into different racks",
 			set: func(c *Config, s string) error { c.Cluster.Rack = s; return nil }},
+		{Name: "cluster.catch_up_rate", Kind: Bytes, Default: "none",
+			Doc:     "bytes a second that the broker ships to replicas that are not in sync, all together",
+			Accepts: "a size such as 50MB, or none",
+			set:     func(c *Config, s string) error { return setOr(&c.Cluster.CatchUpBytes, s, "none", setBytes) }},
 	}
 }
 
