@@ -66,11 +66,11 @@ func (h *hostedGroup) leave() {
 	if h.flying != nil || h.next == nil && !h.state.Dirty() {
 		return
 	}
-	h.flying, h.next = h.gathered(), nil
 	if !h.c.beginWrite() {
 		h.lose(wire.Errorf(wire.CodeShuttingDown, "the broker is stopping"))
 		return
 	}
+	h.flying, h.next = h.gathered(), nil
 	go h.write()
 }
 
@@ -112,14 +112,18 @@ func (h *hostedGroup) write() {
 	h.mu.Unlock()
 	err := h.put(m)
 	h.mu.Lock()
-	if err != nil {
+	h.flying = nil
+	w.err = err
+	close(w.done)
+	if err != nil && h.lost == nil {
 		h.lose(err)
+	}
+	if h.lost != nil { // maybe while it was written: then this was its last word
 		h.mu.Unlock()
 		return
 	}
 	h.book.Apply(w.fold)
-	h.saved, h.flying = m.version, nil
-	close(w.done)
+	h.saved = m.version
 	if h.recheck && !m.last {
 		h.recheck = h.next != nil
 		h.forgetDeleted()
@@ -130,16 +134,15 @@ func (h *hostedGroup) write() {
 	h.leave()
 }
 
-// lose ends the group: who waits for it is told, and the next request reads it anew. Called with mu held.
+// lose ends the group: who waits for it is told, and the next request reads it anew. Who waits for a write that is
+// under way is told by its own outcome: the store may have taken it. Called with mu held.
 func (h *hostedGroup) lose(err error) {
 	h.lost = err
-	for _, w := range []*groupWrite{h.flying, h.next} {
-		if w != nil {
-			w.err = err
-			close(w.done)
-		}
+	if w := h.next; w != nil {
+		w.err = err
+		close(w.done)
+		h.next = nil
 	}
-	h.flying, h.next = nil, nil
 	for _, hold := range h.held {
 		close(hold.over)
 	}
