@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skidway/skidway/wire"
@@ -27,13 +29,31 @@ func (o *GroupOffset) Lag() int64 {
 	return max(o.End-max(o.Offset.Offset, o.Start), 0)
 }
 
-// ListGroups returns every consumer group in few words, by id.
+// ListGroups returns every consumer group in few words, by id. In a cluster all brokers are asked, each of which tells
+// of the groups that it coordinates; one whose coordinator cannot be asked now has the state "unavailable".
 func (a *Admin) ListGroups(ctx context.Context) ([]wire.GroupSummary, error) {
-	r, err := query[*wire.ListGroupsResponse](ctx, a.c, &wire.ListGroupsRequest{})
+	q := &wire.ListGroupsRequest{}
+	r, err := query[*wire.ListGroupsResponse](ctx, a.c, q)
 	if err != nil {
 		return nil, err
 	}
-	return r.Groups, nil
+	groups := make(map[string]wire.GroupSummary, len(r.Groups))
+	take := func(list []wire.GroupSummary) {
+		for _, g := range list {
+			if known, there := groups[g.Group]; !there || known.Coordinator < 0 {
+				groups[g.Group] = g
+			}
+		}
+	}
+	take(r.Groups)
+	for _, broker := range a.others(ctx) {
+		answer, err := a.c.askBroker(ctx, broker, q)
+		if more, fault := answerOf[*wire.ListGroupsResponse](answer, err, q, a.c.Address()); fault == nil {
+			take(more.Groups)
+		}
+	}
+	byID := func(a, b wire.GroupSummary) int { return strings.Compare(a.Group, b.Group) }
+	return slices.SortedFunc(maps.Values(groups), byID), nil
 }
 
 // DescribeGroup returns what a consumer group is made of, and its last rebalances.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,6 +77,11 @@ func (b *brokerProcess) kill() {
 	_ = b.cmd.Process.Kill()
 	_ = b.cmd.Wait()
 	b.killed++
+}
+
+func (b *brokerProcess) signal(s syscall.Signal) {
+	b.t.Helper()
+	require.NoError(b.t, b.cmd.Process.Signal(s))
 }
 
 // The broker is killed under load, again and again. Each group sees every record at least once and in the order of its
