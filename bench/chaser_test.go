@@ -13,7 +13,7 @@ func TestRunWithRetentionAndAChaser(t *testing.T) {
 	l := tiny(ModeE2E)
 	l.Bytes, l.Rate, l.Duration, l.WarmUp, l.CatchUp = 0, 500, Span(3200*time.Millisecond), Span(100*time.Millisecond), 2
 	l.Settings = map[string]string{"retention": "1s"}
-	r, err := Run(t.Context(), d, l, Options{Probe: Probe{Metrics: metrics}})
+	r, err := Run(t.Context(), d, l, Options{Probe: Probe{Metrics: []string{metrics}}})
 	require.NoError(t, err)
 	require.True(t, r.OK(), "what retention deletes was read before: %+v %v", r.Verification, r.Errors)
 	require.Empty(t, r.Errors)
@@ -34,7 +34,7 @@ func TestChaserFindsDamageAndDisorder(t *testing.T) {
 	l, err := tiny(ModeE2E).Complete()
 	require.NoError(t, err)
 	l.Partitions = 1
-	require.NoError(t, d.CreateTopic(t.Context(), "chased", 1, nil))
+	require.NoError(t, d.CreateTopic(t.Context(), NewTopic{Name: "chased", Partitions: 1}))
 	r := &run{load: l, driver: d, topic: "chased", ledger: newLedger(7, 2, 1), filler: newFiller(int(l.Size), 7)}
 	p, err := d.NewProducer(t.Context(), "chased", &l)
 	require.NoError(t, err)

@@ -21,21 +21,64 @@ type metric struct {
 	name   string
 	format func(float64) string
 	value  func(*Result) (float64, bool)
+	worst  bool // the highest of the runs, instead of the median
+}
+
+// figures are the metrics of the figures that the results of a load have, in their order.
+func figures(title string, columns []Column) (all []metric) {
+	have := map[string]bool{}
+	for _, c := range columns {
+		for _, r := range c.Results {
+			for _, f := range r.Figures {
+				if r.Title() != title || have[f.Name] {
+					continue
+				}
+				have[f.Name] = true
+				m := metric{name: f.Name, format: func(v float64) string { return Figure{Value: v, Unit: f.Unit}.String() },
+					value: func(r *Result) (float64, bool) { return r.figure(f.Name) }}
+				all = append(all, m)
+				if f.Worst {
+					m.name, m.worst = f.Name+", worst", true
+					all = append(all, m)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// figure finds a figure by its name.
+func (r *Result) figure(name string) (float64, bool) {
+	for _, f := range r.Figures {
+		if f.Name == name {
+			return f.Value, true
+		}
+	}
+	return 0, false
+}
+
+// String is the value with three digits, and its unit.
+func (f Figure) String() string {
+	digits := 0
+	for v := max(f.Value, -f.Value); v != 0 && v < 100 && v != math.Trunc(f.Value) && digits < 3; v *= 10 {
+		digits++
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits, f.Value, f.Unit))
 }
 
 // metrics are what is compared, in the order of the table.
 func metrics() []metric {
 	return []metric{
-		{"produced", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Produce) }},
-		{"consumed", formatRate, func(r *Result) (float64, bool) { return flowRate(r.Consume) }},
-		{"produce p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p50) }},
-		{"produce p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Produce, p99) }},
-		{"end to end p50", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p50) }},
-		{"end to end p99", formatMicros, func(r *Result) (float64, bool) { return quantile(r.Consume, p99) }},
-		{"opening", formatSeconds, func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }},
-		{"broker CPU s/GB", formatTwo, perGB},
-		{"disk bytes/byte", formatTwo, amplification},
-		{"broker RSS", formatMiB, func(r *Result) (float64, bool) {
+		{name: "produced", format: formatRate, value: func(r *Result) (float64, bool) { return flowRate(r.Produce) }},
+		{name: "consumed", format: formatRate, value: func(r *Result) (float64, bool) { return flowRate(r.Consume) }},
+		{name: "produce p50", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Produce, p50) }},
+		{name: "produce p99", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Produce, p99) }},
+		{name: "end to end p50", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Consume, p50) }},
+		{name: "end to end p99", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Consume, p99) }},
+		{name: "opening", format: formatSeconds, value: func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }},
+		{name: "broker CPU s/GB", format: formatTwo, value: perGB},
+		{name: "disk bytes/byte", format: formatTwo, value: amplification},
+		{name: "broker RSS", format: formatMiB, value: func(r *Result) (float64, bool) {
 			if r.Broker == nil || r.Broker.RSS == 0 {
 				return 0, false
 			}
@@ -133,7 +176,7 @@ func WriteComparison(w io.Writer, columns []Column, style Style) error {
 	}
 	rows := [][]string{head}
 	for _, title := range titles(columns) {
-		for _, m := range metrics() {
+		for _, m := range append(metrics(), figures(title, columns)...) {
 			if row := compareOne(title, m, columns); row != nil {
 				rows = append(rows, row)
 			}
@@ -182,7 +225,14 @@ func compareOne(title string, m metric, columns []Column) []string {
 	}
 	row := []string{title, m.name}
 	for _, v := range values {
+		if m.worst && len(v) > 0 {
+			row = append(row, fmt.Sprintf("%s of %d", m.format(slices.Max(v)), len(v)))
+			continue
+		}
 		row = append(row, spread(m, v))
+	}
+	if m.worst {
+		return append(row, slices.Repeat([]string{"-"}, len(columns)-1)...)
 	}
 	last := len(columns) - 1
 	for _, v := range values[:last] {

@@ -8,19 +8,46 @@ type Driver interface {
 	Name() string
 	// About asks the broker what it is.
 	About(ctx context.Context) (About, error)
-	// CreateTopic creates a topic, with settings in the broker's own words, and returns when all partitions can be
-	// written to.
-	CreateTopic(ctx context.Context, topic string, partitions int, settings map[string]string) error
+	// CreateTopic creates a topic, and returns when all partitions can be written to.
+	CreateTopic(ctx context.Context, t NewTopic) error
 	// DeleteTopic deletes a topic.
 	DeleteTopic(ctx context.Context, topic string) error
 	// Extent is the number of partitions of a topic, and of records in it.
 	Extent(ctx context.Context, topic string) (partitions int, records int64, err error)
+	// Layout tells where a topic is. A broker other than except answers, which may not be there; -1: any.
+	Layout(ctx context.Context, topic string, except int32) (Layout, error)
 	// NewProducer opens a client with a connection of its own.
 	NewProducer(ctx context.Context, topic string, l *Load) (Producer, error)
 	// NewConsumer opens a client with a connection of its own that reads partitions from their start.
 	NewConsumer(ctx context.Context, topic string, partitions []int32, l *Load) (Consumer, error)
 	// Close ends the connection that the driver itself uses.
 	Close()
+}
+
+// NewTopic is a topic that is to be created.
+type NewTopic struct {
+	Name       string
+	Partitions int
+	Replicas   int               // of each partition; 0: what the brokers take where nobody says
+	Settings   map[string]string // in the broker's own words
+}
+
+// Layout is where a topic is in a cluster.
+type Layout struct {
+	Controller int32   // the broker that controls the cluster; -1: none
+	Brokers    []int32 // those that are there
+	Leaders    []int32 // by partition; -1: none
+	InSync     bool    // every replica is in sync
+}
+
+// Leads counts the partitions that a broker leads.
+func (l *Layout) Leads(broker int32) (n int) {
+	for _, id := range l.Leaders {
+		if id == broker {
+			n++
+		}
+	}
+	return n
 }
 
 // About is what a broker says of itself.

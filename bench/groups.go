@@ -60,7 +60,7 @@ func Groups(ctx context.Context, addresses []string, l GroupLoad) (_ *GroupResul
 	}
 	defer d.Close()
 	g := &groupRun{d: d, load: l, topic: fmt.Sprintf("bench-groups-%x", time.Now().UnixNano())}
-	if err := d.CreateTopic(ctx, g.topic, l.Partitions, nil); err != nil {
+	if err := d.CreateTopic(ctx, NewTopic{Name: g.topic, Partitions: l.Partitions}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.DeleteTopic(context.WithoutCancel(ctx), g.topic)) }()

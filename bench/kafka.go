@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,6 +17,9 @@ import (
 type kafkaDriver struct {
 	addresses []string
 	control   *kgo.Client
+
+	mu      sync.Mutex // guards brokers
+	brokers []int32
 }
 
 // Kafka connects to a broker of Apache Kafka at one of the addresses.
@@ -65,10 +69,13 @@ func (d *kafkaDriver) metadata(ctx context.Context, topic string) (*kmsg.Metadat
 	return q.RequestWith(ctx, d.control)
 }
 
-func (d *kafkaDriver) CreateTopic(ctx context.Context, topic string, partitions int, settings map[string]string) error {
+func (d *kafkaDriver) CreateTopic(ctx context.Context, n NewTopic) error {
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, int32(partitions), 1
-	for name, value := range settings {
+	t.Topic, t.NumPartitions, t.ReplicationFactor = n.Name, int32(n.Partitions), int16(n.Replicas)
+	if n.Replicas == 0 {
+		t.ReplicationFactor = -1
+	}
+	for name, value := range n.Settings {
 		c := kmsg.NewCreateTopicsRequestTopicConfig()
 		c.Name, c.Value = name, &value
 		t.Configs = append(t.Configs, c)
@@ -81,10 +88,10 @@ func (d *kafkaDriver) CreateTopic(ctx context.Context, topic string, partitions 
 	}
 	for i := range r.Topics {
 		if err := kerr.ErrorForCode(r.Topics[i].ErrorCode); err != nil {
-			return fmt.Errorf("topic %q: %w", topic, err)
+			return fmt.Errorf("topic %q: %w", n.Name, err)
 		}
 	}
-	return d.awaitLeaders(ctx, topic, partitions)
+	return d.awaitLeaders(ctx, n.Name, n.Partitions)
 }
 
 // awaitLeaders waits until every partition can be written to: Kafka creates them after its answer.

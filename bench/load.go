@@ -35,8 +35,10 @@ type Load struct {
 	Mode string `toml:"mode" json:"mode"` // ModeProduce, ModeConsume or ModeE2E
 
 	Partitions int `toml:"partitions" json:"partitions"` // of the topic; 12
-	Producers  int `toml:"producers" json:"producers"`   // clients with a connection and a sending goroutine each; 1
-	Consumers  int `toml:"consumers" json:"consumers"`   // clients that share the partitions; 1
+	// Replicas is the number of copies of each partition; 0: what the brokers take where nobody says.
+	Replicas  int `toml:"replicas" json:"replicas,omitempty"`
+	Producers int `toml:"producers" json:"producers"` // clients with a connection and a sending goroutine each; 1
+	Consumers int `toml:"consumers" json:"consumers"` // clients that share the partitions; 1
 	// CatchUp is the number of clients that read the topic from its start, again and again, while it is written: with
 	// ModeE2E only; 0.
 	CatchUp int    `toml:"catch_up" json:"catch_up,omitempty"`
@@ -129,6 +131,7 @@ func (l *Load) check() error {
 	word("idempotence", l.Idempotence, On, Off)
 	word("verify", l.Verify, On, Off)
 	want(l.Partitions >= 1, "partitions: %d, must be at least 1", l.Partitions)
+	want(l.Replicas >= 0 && l.Replicas <= 100, "replicas: %d, must be in 0..100", l.Replicas)
 	want(l.Producers >= 1 && l.Producers <= 1000, "producers: %d, must be in 1..1000", l.Producers)
 	want(l.Consumers >= 1 && l.Consumers <= 1000, "consumers: %d, must be in 1..1000", l.Consumers)
 	want(l.CatchUp >= 0 && l.CatchUp <= 100, "catch_up: %d, must be in 0..100", l.CatchUp)
@@ -150,6 +153,11 @@ func (l *Load) check() error {
 	want(l.Acks == "all" || l.Idempotence == Off, "acks: %s goes only with idempotence off", l.Acks)
 	want(l.Mode != ModeConsume || l.Duration == 0, "duration: a consume run ends when all is read; give bytes")
 	return errors.Join(faults...)
+}
+
+// topic is the load's topic under a name.
+func (l *Load) topic(name string) NewTopic {
+	return NewTopic{Name: name, Partitions: l.Partitions, Replicas: l.Replicas, Settings: l.Settings}
 }
 
 // Slots is the number of records that a producer may have outstanding.
@@ -174,8 +182,12 @@ func (l *Load) String() string {
 	default:
 		fmt.Fprintf(&b, "closed loop, buffer of %v kept full with records of %v", l.Buffer, l.Size)
 	}
+	fmt.Fprintf(&b, ", %d partitions", l.Partitions)
+	if l.Replicas > 0 {
+		fmt.Fprintf(&b, " of %d replicas", l.Replicas)
+	}
 	fmt.Fprintf(&b,
-		", %d partitions, keys %s, acks=%s, batch %v / linger %v, %d requests in flight, compression %s, idempotence %s",
-		l.Partitions, l.Keys, l.Acks, l.Batch, l.Linger, l.InFlight, l.Compression, l.Idempotence)
+		", keys %s, acks=%s, batch %v / linger %v, %d requests in flight, compression %s, idempotence %s",
+		l.Keys, l.Acks, l.Batch, l.Linger, l.InFlight, l.Compression, l.Idempotence)
 	return b.String()
 }

@@ -23,10 +23,10 @@ func (r *run) result() (*Result, error) {
 	if err := r.flows(out); err != nil {
 		return nil, err
 	}
-	if p := r.options.Probe; p.PID != 0 || p.Metrics != "" {
+	if !r.options.Probe.none() {
 		out.Broker = s.last.since(s.first)
 	}
-	if r.options.Probe.PID != 0 {
+	if len(r.options.Probe.PIDs) > 0 {
 		out.OthersCPU, out.StolenCPU = others(s.host, out.ClientCPU+out.Broker.CPUSeconds)
 	}
 	if r.options.Disk != "" {
@@ -82,6 +82,10 @@ func (r *run) flows(out *Result) error {
 	if r.load.Mode != ModeConsume {
 		out.Produce = r.flow(written, out.Seconds)
 		out.Produce.Latency = keep(s.produce)
+		out.Pauses = &Pauses{All: r.pause.result(&r.window)}
+		for _, w := range r.writers {
+			out.Pauses.Producers = append(out.Pauses.Producers, w.pause.result(&r.window))
+		}
 		out.SendDelay = keep(s.delay)
 	}
 	if r.load.Mode != ModeProduce {
@@ -111,7 +115,7 @@ func (r *run) flow(records int64, seconds float64) *Flow {
 func (r *run) warnings(out *Result) (all []string) {
 	warn := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	l := &r.load
-	if l.Rate > 0 && out.Produce.PerSecond < 0.99*l.Rate {
+	if l.Rate > 0 && out.Produce.PerSecond < 0.99*l.Rate && out.Fault == nil {
 		warn("achieved %.0f/s of %.0f/s", out.Produce.PerSecond, l.Rate)
 	}
 	var owed int64

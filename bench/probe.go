@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// Probe says where the broker's own view can be had. The zero value: nowhere.
+// Probe says where the brokers' own view can be had; of several the sums are taken. The zero value: nowhere.
 type Probe struct {
-	PID     int    // process of a broker on this machine; 0: unknown
-	Metrics string // URL of /metrics; empty: unknown
+	PIDs    []int    // processes of brokers on this machine, and of what they need, such as ZooKeeper; none: unknown
+	Metrics []string // URLs of /metrics; none: unknown
 }
+
+func (p Probe) none() bool { return len(p.PIDs)+len(p.Metrics) == 0 }
 
 // clockTicks is what /proc counts CPU time in a second; it is 100 on every Linux that Go runs on.
 const clockTicks = 100
@@ -38,36 +40,38 @@ type reading struct {
 func (p Probe) read(ctx context.Context) (reading, error) {
 	var r reading
 	var errs []error
-	if p.PID != 0 {
-		errs = append(errs, r.process(p.PID))
+	for _, pid := range p.PIDs {
+		errs = append(errs, r.process(pid))
 	}
-	if p.Metrics != "" {
-		errs = append(errs, r.scrape(ctx, p.Metrics))
+	for _, url := range p.Metrics {
+		errs = append(errs, r.scrape(ctx, url))
 	}
 	return r, errors.Join(errs...)
 }
 
-// process reads /proc.
+// process adds what /proc says.
 func (r *reading) process(pid int) error {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return fmt.Errorf("bench: the broker's process: %w", err)
 	}
-	r.cpu = processSeconds(string(stat))
+	r.cpu += processSeconds(string(stat))
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
 		return fmt.Errorf("bench: the broker's memory: %w", err)
 	}
-	r.rss, r.peak = field(string(status), "VmRSS:")<<10, field(string(status), "VmHWM:")<<10
+	r.rss += field(string(status), "VmRSS:") << 10
+	r.peak += field(string(status), "VmHWM:") << 10
 	if files, err := os.ReadDir(filepath.Join(dir, "fd")); err == nil {
-		r.files = int64(len(files))
+		r.files += int64(len(files))
 	}
 	io, err := os.ReadFile(filepath.Join(dir, "io"))
 	if err != nil {
 		return fmt.Errorf("bench: the broker's disk: %w", err)
 	}
-	r.written, r.readBytes = field(string(io), "write_bytes:"), field(string(io), "read_bytes:")
+	r.written += field(string(io), "write_bytes:")
+	r.readBytes += field(string(io), "read_bytes:")
 	return nil
 }
 
@@ -96,7 +100,7 @@ func field(text, name string) int64 {
 	return 0
 }
 
-// scrape reads the metrics page.
+// scrape adds what a page of metrics says.
 func (r *reading) scrape(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -118,7 +122,9 @@ func (r *reading) scrape(ctx context.Context, url string) error {
 
 // parse reads the text format of Prometheus, as far as it is needed: sums over labels, and one histogram.
 func (r *reading) parse(body io.Reader) error {
-	r.metrics, r.fsyncs = map[string]float64{}, map[float64]float64{}
+	if r.metrics == nil {
+		r.metrics, r.fsyncs = map[string]float64{}, map[float64]float64{}
+	}
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {

@@ -40,11 +40,11 @@ func TestProcess(t *testing.T) {
 	require.Zero(t, processSeconds("garbage"))
 	require.EqualValues(t, 17, field("A: 3 kB\nVmRSS:\t  17 kB\n", "VmRSS:"))
 	require.Zero(t, field("A: 3 kB\n", "VmRSS:"))
-	got, err := Probe{PID: os.Getpid()}.read(t.Context())
+	got, err := Probe{PIDs: []int{os.Getpid()}}.read(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, got.rss)
 	require.Positive(t, got.files)
-	_, err = Probe{PID: 1 << 30, Metrics: "http://127.0.0.1:1/metrics"}.read(t.Context())
+	_, err = Probe{PIDs: []int{1 << 30}, Metrics: []string{"http://127.0.0.1:1/metrics"}}.read(t.Context())
 	require.ErrorContains(t, err, "the broker's process")
 	require.ErrorContains(t, err, "the broker's metrics")
 }

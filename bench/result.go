@@ -33,6 +33,10 @@ type Result struct {
 	FetchWait *Latency `json:"fetch_wait,omitempty"` // how long the client waited for records
 	CaughtUp  *Flow    `json:"caught_up,omitempty"`  // what the clients of Load.CatchUp read
 
+	Pauses  *Pauses  `json:"pauses,omitempty"`  // between acks
+	Fault   *Fault   `json:"fault,omitempty"`   // that the cluster was put through meanwhile
+	Figures []Figure `json:"figures,omitempty"` // more, that comparisons show, too
+
 	Verification Verification `json:"verification"`
 	Broker       *BrokerView  `json:"broker,omitempty"`
 	ClientCPU    float64      `json:"client_cpu_seconds"`
@@ -46,6 +50,15 @@ type Result struct {
 	Trends   []Trend  `json:"trends,omitempty"` // of runs of two minutes and more
 	Warnings []string `json:"warnings,omitempty"`
 	Errors   []string `json:"errors,omitempty"` // the first few kinds
+}
+
+// Figure is what else was measured in a run.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit,omitempty"` // "s", "MB/s", "MiB", "% of a core" and the like
+	// Worst has comparisons show the highest of the runs, too: what a median hides matters.
+	Worst bool `json:"worst,omitempty"`
 }
 
 // Flow is a stream of records within the time that was measured.

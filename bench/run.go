@@ -19,8 +19,12 @@ type Options struct {
 	Probe    Probe
 	Progress func(Tick) // called each second; nil: not
 	Topic    string     // one that exists, to be read, with ModeConsume; empty: a new topic
+	Made     bool       // Topic is new, empty and the run's own, in any mode
 	Keep     Keep       // what happens to a new topic after the run
-	Version  string     // of the program, for the result
+	// During is carried out from the start of what is measured on, which ends when it returns, instead of after
+	// Load.Duration. Its error ends the run. nil: nothing.
+	During  func(ctx context.Context) error
+	Version string // of the program, for the result
 	// Disk is a directory on the broker's disk, in which small fsyncs are timed before and after, so that each run also
 	// begins with nothing left to be written; empty: they are not.
 	Disk string
@@ -59,6 +63,7 @@ type run struct {
 	ledger  *ledger
 	filler  *filler
 	window  window
+	pause   pauseMeter // of all writers
 	writers []*writer
 	readers []*reader
 	chasers []*chaser
@@ -89,12 +94,15 @@ func Run(ctx context.Context, d Driver, l Load, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: the load: %w", err)
 	}
-	if o.Topic != "" && l.Mode != ModeConsume {
+	if o.Topic != "" && !o.Made && l.Mode != ModeConsume {
 		return nil, errors.New("bench: the load: an existing topic goes only with consume")
+	}
+	if o.During != nil && (l.Bytes > 0 || l.Mode == ModeConsume) {
+		return nil, errors.New("bench: the load: what is done during it goes only with a load that has no number of bytes")
 	}
 	seed := rand.Uint64()
 	r := &run{load: l, driver: d, options: o, topic: o.Topic, epoch: time.Now(), awaited: awaitAnswer,
-		own: o.Topic == "", begun: time.Now()}
+		own: o.Topic == "" || o.Made, begun: time.Now()}
 	if l.Mode == ModeE2E {
 		r.awaited = awaitReceipt
 	}
@@ -131,8 +139,11 @@ func (r *run) openTopic(ctx context.Context, seed uint64) error {
 		r.load.Partitions = n
 		return err
 	}
+	if r.options.Made {
+		return nil
+	}
 	r.topic = fmt.Sprintf("bench-%08x", uint32(seed))
-	return r.driver.CreateTopic(ctx, r.topic, r.load.Partitions, r.load.Settings)
+	return r.driver.CreateTopic(ctx, r.load.topic(r.topic))
 }
 
 // carryOut goes through the phases of a run.
@@ -214,12 +225,12 @@ func (r *run) measure(ctx context.Context, work func(context.Context) error) err
 		start += int64(r.load.WarmUp)
 	}
 	end := int64(math.MaxInt64)
-	if r.load.Duration > 0 {
+	if r.load.Duration > 0 && r.options.During == nil {
 		end = start + int64(r.load.Duration)
 	}
 	r.window.set(start, end)
-	err := r.sampler.measure(ctx, work)
-	if end == math.MaxInt64 {
+	err := r.sampler.measure(ctx, r.alongside(work))
+	if r.window.end.Load() == math.MaxInt64 {
 		for _, w := range r.writers {
 			if r.load.Mode != ModeConsume {
 				start = max(start, w.latest.Load())
@@ -231,6 +242,34 @@ func (r *run) measure(ctx context.Context, work func(context.Context) error) err
 		r.window.end.Store(max(start, r.window.start.Load()+1))
 	}
 	return err
+}
+
+// alongside is work, and beside it what is to be done during what is measured, if anything is.
+func (r *run) alongside(work func(context.Context) error) func(context.Context) error {
+	during := r.options.During
+	if during == nil {
+		return work
+	}
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			if !r.sleepUntil(ctx, r.window.start.Load()) {
+				return
+			}
+			err := during(ctx)
+			r.window.end.Store(r.now())
+			if err != nil {
+				cancel(err)
+			}
+		}()
+		err := work(ctx)
+		cancel(err)
+		<-over
+		return err
+	}
 }
 
 func (r *run) openWriters(ctx context.Context) error {

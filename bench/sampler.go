@@ -31,7 +31,7 @@ type sampler struct {
 func newSampler(r *run) *sampler {
 	s := &sampler{r: r, produce: newHistogram(), endToEnd: newHistogram(), delay: newHistogram(), wait: newHistogram(),
 		scratch: newHistogram(), before: time.Now(),
-		process: source{probe: Probe{PID: r.options.Probe.PID}}, page: source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
+		process: source{probe: Probe{PIDs: r.options.Probe.PIDs}}, page: source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
 	s.phase.Store(ptr(PhaseWarmUp))
 	return s
 }
@@ -138,7 +138,7 @@ type source struct {
 
 // next takes a reading, and says what happened since the last; nil: it was not there, or there was no last.
 func (f *source) next(ctx context.Context) (reading, *BrokerView) {
-	if f.probe == (Probe{}) {
+	if f.probe.none() {
 		return reading{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, pageTime)

@@ -62,6 +62,9 @@ func count(n float64) string {
 
 // WriteScreen writes the result for a person.
 func (r *Result) WriteScreen(w io.Writer) error {
+	if r.Produce == nil && r.Consume == nil {
+		return r.writeFigures(&printer{w: w})
+	}
 	t := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	p := &printer{w: t}
 	p.line("\nRESULT  %.1fs measured, after %.1fs to open the partitions   %s", r.Seconds, r.Opening, r.verdict())
@@ -80,6 +83,10 @@ func (r *Result) WriteScreen(w io.Writer) error {
 		p.err = t.Flush()
 	}
 	p.w = w
+	if s := r.Pauses; s != nil {
+		p.line("acks      longest pause %v, %.1fs after the run began%s", s.All, s.All.At, s.others())
+	}
+	_ = r.writeFigures(p) // p keeps the error
 	p.line("client    cpu %.0f%% of a core", 100*r.ClientCPU/r.Seconds)
 	r.writeBroker(p)
 	if len(r.Trends) > 0 {
@@ -97,6 +104,14 @@ func (r *Result) WriteScreen(w io.Writer) error {
 	}
 	for _, text := range r.Errors {
 		p.line("error: %s", text)
+	}
+	return p.err
+}
+
+// writeFigures writes what else was measured.
+func (r *Result) writeFigures(p *printer) error {
+	for _, f := range r.Figures {
+		p.line("%s: %s", f.Name, f)
 	}
 	return p.err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/skidway/skidway/client"
@@ -18,6 +19,9 @@ const deliveryTimeout = 2 * time.Minute
 type skidwayDriver struct {
 	addresses []string
 	control   *client.Client
+
+	mu      sync.Mutex // guards brokers
+	brokers []wire.BrokerState
 }
 
 // Skidway connects to a broker of Skidway at one of the addresses.
@@ -52,14 +56,16 @@ func (d *skidwayDriver) About(ctx context.Context) (About, error) {
 		Fsync: broker.Fsync}, nil
 }
 
-func (d *skidwayDriver) CreateTopic(ctx context.Context, topic string, partitions int,
-	settings map[string]string) error {
-	t := wire.NewTopic{Name: topic, Partitions: int32(partitions)}
-	for name, value := range settings {
+func (d *skidwayDriver) CreateTopic(ctx context.Context, n NewTopic) error {
+	t := wire.NewTopic{Name: n.Name, Partitions: int32(n.Partitions), Replicas: int32(n.Replicas)}
+	for name, value := range n.Settings {
 		t.Settings = append(t.Settings, wire.Setting{Name: name, Value: value})
 	}
 	results, err := d.admin().CreateTopics(ctx, []wire.NewTopic{t}, client.Apply)
-	return firstFault(results, err)
+	if err := firstFault(results, err); err != nil {
+		return err
+	}
+	return d.awaitLeaders(ctx, n)
 }
 
 func (d *skidwayDriver) DeleteTopic(ctx context.Context, topic string) error {

@@ -25,6 +25,7 @@ type writer struct {
 	sent, acked, failed atomic.Int64
 	counted             atomic.Int64 // answered within the window
 	latest              atomic.Int64 // time of the last answer, ns since the epoch
+	pause               pauseMeter
 	owed                atomic.Int64 // records of an open loop that were due and never sent
 }
 
@@ -124,6 +125,8 @@ func (w *writer) answered(at *place, err error) {
 	w.r.ledger.ack(w.id, t.sequence)
 	w.acked.Add(1)
 	w.latest.Store(now)
+	w.pause.ack(now, &w.r.window)
+	w.r.pause.ack(now, &w.r.window)
 	if w.r.window.holds(now) {
 		w.counted.Add(1)
 	}

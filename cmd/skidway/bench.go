@@ -30,8 +30,8 @@ type benchFlags struct {
 	keep     bool
 	topic    string
 	runs     int
-	pid      int
-	metrics  string
+	pids     []int
+	metrics  []string
 	settings []string
 	profile  string
 	hdr      string
@@ -61,7 +61,8 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd.AddCommand(a.benchModeCommand(bench.ModeProduce, "Measure writing"),
 		a.benchModeCommand(bench.ModeConsume, "Measure reading of what is written first, or of --topic"),
 		a.benchModeCommand(bench.ModeE2E, "Measure writing and reading at the same time"),
-		a.benchRunCommand(), a.benchMaxCommand(), a.benchGroupsCommand(), a.benchCompareCommand(), a.benchReportCommand())
+		a.benchRunCommand(), a.benchMaxCommand(), a.benchGroupsCommand(), a.benchFailoverCommand(),
+		a.benchManyCommand(), a.benchNewcomerCommand(), a.benchCompareCommand(), a.benchReportCommand())
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknownCommand(cmd, args[0])
@@ -159,6 +160,7 @@ func loadFlags(f *pflag.FlagSet, l *bench.Load) {
 	f.StringVar(&l.Keys, "keys", l.Keys,
 		"none: batch after batch to partitions at random; random: a key each (default none)")
 	f.IntVar(&l.Partitions, "partitions", l.Partitions, "of the topic (default 12)")
+	f.IntVar(&l.Replicas, "replicas", l.Replicas, "of each partition (default: what the brokers take)")
 	f.IntVar(&l.Producers, "producers", l.Producers, "clients that write, each with a connection (default 1)")
 	f.IntVar(&l.Consumers, "consumers", l.Consumers, "clients that read, each with a connection (default 1)")
 	f.Var(&l.Batch, "batch", "size at which a batch is complete (default 128KiB)")
@@ -183,8 +185,10 @@ func runFlags(cmd *cobra.Command, o *benchFlags) {
 	f.BoolVar(&o.strict, "strict", false, "exit 1 on a warning, too")
 	f.BoolVar(&o.keep, "keep", false, "do not delete the topic")
 	f.IntVar(&o.runs, "runs", 1, "how often")
-	f.IntVar(&o.pid, "broker-pid", 0, "process id of the broker on this machine, for its CPU, memory and disk")
-	f.StringVar(&o.metrics, "broker-metrics", "", "URL of the broker's /metrics, for its fsyncs and stalls")
+	f.IntSliceVar(&o.pids, "broker-pid", nil,
+		"process id of a broker on this machine, for its CPU, memory and disk; of several, the sums")
+	f.StringSliceVar(&o.metrics, "broker-metrics", nil,
+		"URL of a broker's /metrics, for its fsyncs and stalls; of several, the sums")
 	f.StringArrayVar(&o.settings, "set", nil,
 		"setting of the topic, `NAME=VALUE`, in the broker's words; may be given again")
 	f.StringVar(&o.profile, "cpu-profile", "", "write a CPU profile of this client to this file")
@@ -353,7 +357,7 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, run b
 		return nil, err
 	}
 	show := &benchProgress{app: a, load: &l, style: flags.progress}
-	o := bench.Options{Probe: bench.Probe{PID: flags.pid, Metrics: flags.metrics}, Progress: show.tick, Topic: flags.topic,
+	o := bench.Options{Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics}, Progress: show.tick, Topic: flags.topic,
 		Version: readBuild().version, Disk: flags.disk, Intervals: run.hdr.intervals()}
 	if flags.keep {
 		o.Keep = bench.KeepTopic
@@ -363,7 +367,7 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, run b
 	if err != nil {
 		return nil, err
 	}
-	if err := a.write(r.WriteScreen); err != nil {
+	if err := a.keepResult(r, flags); err != nil {
 		return nil, err
 	}
 	if line := r.KafkaLine(); flags.kafka && line != "" {
@@ -371,14 +375,19 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, run b
 			return nil, err
 		}
 	}
-	if flags.json == "" {
-		return r, nil
+	return r, nil
+}
+
+// keepResult prints a result, and adds it to the file of results if there is one.
+func (a *app) keepResult(r *bench.Result, flags *benchFlags) error {
+	if err := a.write(r.WriteScreen); err != nil || flags.json == "" {
+		return err
 	}
 	f, err := os.OpenFile(flags.json, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, usage(failure.CodeInput, err, "%v", err)
+		return usage(failure.CodeInput, err, "%v", err)
 	}
-	return r, errors.Join(bench.WriteResults(f, r), f.Close())
+	return errors.Join(bench.WriteResults(f, r), f.Close())
 }
 
 // benchProgress shows the seconds of a run.

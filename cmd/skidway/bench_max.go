@@ -78,7 +78,7 @@ func (a *app) benchMax(ctx context.Context, l bench.Load, limit time.Duration, f
 		return err
 	}
 	defer d.Close()
-	o := bench.Options{Probe: bench.Probe{PID: flags.pid, Metrics: flags.metrics}, Version: readBuild().version}
+	o := bench.Options{Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics}, Version: readBuild().version}
 	step := func(r *bench.Result, v bench.Verdict) {
 		p99 := int64(0)
 		for _, f := range []*bench.Flow{r.Produce, r.Consume} {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/skidway/skidway/internal/zkserver"
 )
 
 // TestMain makes this test binary stand for skidway in the scripts: they run it as a process of its own, with real
@@ -39,9 +41,17 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SKIDWAY_SERVER", "")
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
+		// [zookeeper]: there is one to be run, or its absence must be a failure.
+		Condition: func(name string) (bool, error) {
+			if name != "zookeeper" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			_, err := zkserver.Find()
+			return err == nil || os.Getenv("CI") != "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "up": cmdUp, "signal": cmdSignal, "hold": cmdHold, "until": cmdUntil, "generate": cmdGenerate,
-			"patch": cmdPatch, "atmost": cmdAtMost,
+			"patch": cmdPatch, "atmost": cmdAtMost, "zookeeper": cmdZooKeeper, "ports": cmdPorts,
 		},
 	})
 }
@@ -101,6 +111,43 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+// zookeeper VAR starts a ZooKeeper for the rest of the script, and sets VAR to its address. At the script's end it also
+// kills the processes that files *.pid in the script's directory name.
+func cmdZooKeeper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: zookeeper VAR")
+	}
+	dir := ts.MkAbs("zookeeper")
+	ts.Check(os.Mkdir(dir, 0o700))
+	e, err := zkserver.Start(zkserver.Config{Dir: dir, Servers: 1, Tick: 250 * time.Millisecond})
+	ts.Check(err)
+	ts.Defer(func() {
+		names, _ := filepath.Glob(ts.MkAbs("*.pid")) // the pattern is a good one
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			ts.Check(err)
+			pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+			ts.Check(err)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		ts.Check(e.Close())
+	})
+	ts.Setenv(args[0], e.Addresses()[0])
+}
+
+// ports VAR... sets each to an address that nobody listens on.
+func cmdPorts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: ports VAR...")
+	}
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer func() { _ = l.Close() }()
+		ts.Setenv(name, l.Addr().String())
+	}
 }
 
 // until TEXT PROGRAM ARG... runs a program again and again until its standard output holds TEXT.
