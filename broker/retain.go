@@ -8,8 +8,8 @@ import (
 	"github.com/skidway/skidway/retention"
 )
 
-// lookAnyway is the number of ticks after which a log is looked at whatever was expected of it: its leader may have been
-// another broker, and the clock may have been paused.
+// lookAnyway is the number of ticks after which a log is looked at whatever was expected of it: its leader may have
+// been another broker, and the clock may have been paused.
 const lookAnyway = 20
 
 // retainer remembers when each open log is due, side by side in memory: to look at 100,000 logs twice a second, a few

@@ -143,8 +143,8 @@ func checkNumbers(t testing.TB, cl *client.Client, sent int, acked map[string]in
 	require.Len(t, seen, sent)
 }
 
-// A producer that begins while the leader is known to be dead, and no other is elected yet, goes to the next one as soon
-// as there is one.
+// A producer that begins while the leader is known to be dead, and no other is elected yet, goes to the next one as
+// soon as there is one.
 func TestClusterProducerBeforeElection(t *testing.T) {
 	brokers := startProcesses(t, 3)
 	cl := connectAll(t, brokers)

@@ -73,7 +73,8 @@ func (c *Consumer) refresh() bool {
 	return fine
 }
 
-// learn applies what was found out about a topic. False: once more, after a pause, also if nobody leads a partition now.
+// learn applies what was found out about a topic. False: once more, after a pause, also if nobody leads a partition
+// now.
 func (c *Consumer) learn(info *topicInfo) bool {
 	c.mu.Lock()
 	led := true
