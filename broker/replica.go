@@ -32,6 +32,7 @@ type replica struct {
 	reading map[int32]bool        // followers for which the disk is being read
 	version int32                 // of the state that was given to the core last; -1: none
 	start   int64                 // of the log, as far as the core and the log told each other
+	data    int64                 // where its first batch begins, as far as the core was told
 	busy    bool                  // on the list of those that need ticks
 	shipped *partitionlog.Receipt // of what the message that is being taken had appended
 	// promising tells whether the newest generation began with a promise.
@@ -101,14 +102,16 @@ func (r *replica) tick() bool {
 	return r.busy
 }
 
-// trimmed tells the core of a leader that retention, or a request, raised the log's start.
+// trimmed tells the core of a leader that retention, or a request, raised the log's start, and that what lay below it
+// is gone: that may be later, or may have been while it followed.
 func (r *replica) trimmed() {
 	start, _ := r.log.Bounds()
+	data := r.log.Stored().DataStart
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if start > r.start {
-		r.start = start
-		r.stepLocked(replication.Trimmed{LogStart: start, DataStart: r.log.Stored().DataStart})
+	if start > r.start || data != r.data {
+		r.start, r.data = max(r.start, start), data
+		r.stepLocked(replication.Trimmed{LogStart: start, DataStart: data})
 	}
 }
 

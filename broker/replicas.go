@@ -487,7 +487,8 @@ func (h *replicas) make(id cluster.PartitionID) (*replica, error) {
 	}
 	history := historyOf(stored.History)
 	r := &replica{
-		h: h, id: id, log: log, version: -1, start: stored.LogStart, waiting: make(map[uint64]*commitment),
+		h: h, id: id, log: log, version: -1, start: stored.LogStart, data: stored.DataStart,
+		waiting: make(map[uint64]*commitment),
 		streams: make(map[int32]peer.Link), reading: make(map[int32]bool),
 		core: replication.NewReplica(replication.Options{Self: h.self}, replication.Stored{
 			Generation: stored.Generation, Promised: stored.Promised, LogStart: stored.LogStart,

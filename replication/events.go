@@ -90,7 +90,8 @@ type Shipped struct {
 // epoch.
 type Barrier struct{ ID uint64 }
 
-// Trimmed says that retention moved the starts of a leader's log.
+// Trimmed says where retention has moved the starts of a leader's log: to be said again once what lies below is gone,
+// and by one that was a follower, whose log may have been cut since it was opened.
 type Trimmed struct{ LogStart, DataStart int64 }
 
 // Damaged says that the log cannot be trusted any more. Durable before it is said.

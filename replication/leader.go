@@ -80,10 +80,25 @@ func (r *Replica) stepLeader(ev Event) {
 	case Trimmed:
 		r.logStart = max(r.logStart, min(ev.LogStart, r.hw))
 		r.dataStart = max(r.dataStart, min(ev.DataStart, r.logStart))
+		r.dropBehind()
 	case Shipped:
 		if f := r.follower(ev.To); f != nil && f.live && f.stream == ev.Stream {
 			f.sent = max(f.sent, ev.End)
 			r.ship(f)
+		}
+	}
+}
+
+// dropBehind ends the streams that the log does not reach back to any more. What does not continue a follower's log
+// lets it subscribe again, and begin anew (G22).
+func (r *Replica) dropBehind() {
+	for i := range r.lead.followers {
+		if f := &r.lead.followers[i]; f.live && f.sent < r.dataStart {
+			r.unsubscribe(f)
+			r.emit(Send{f.member.Broker, Data{
+				Epoch: r.epoch, Stream: f.stream, Previous: r.history.At(r.dataStart - 1), Base: r.dataStart, HW: r.hw,
+				LogStart: r.logStart,
+			}})
 		}
 	}
 }

@@ -99,6 +99,25 @@ func TestVoidReplicaGivesWayToELR(t *testing.T) {
 	require.Empty(t, wrote.State.ELR)
 }
 
+// A follower that is behind what retention removed is told so by what does not continue its log: what it waits for
+// will not come. A leader may hear of it late, if it was a follower when its log was cut. (Found by seed 18.)
+func TestG22LogStartPassesAFollower(t *testing.T) {
+	r := leads(t, Testing{})
+	r.Step(0, Synced{1, 4})
+	r.Step(0, Received{2, Ack{Epoch: 3, Stream: 1, Durable: 4}})
+	sub := Subscribe{From: Member{3, 33}, BrokerEpoch: 1, Stream: 1, Epoch: 3, LastEpoch: NoEpoch}
+	require.Contains(t, r.Step(0, Received{3, sub}), Effect(Send{3, Subscribed{3, 1}}))
+	out := r.Step(0, Trimmed{LogStart: 3, DataStart: 2})
+	require.Equal(t, []Effect{
+		Send{2, Data{Epoch: 3, Stream: 1, Previous: 3, Base: 2, HW: 4, LogStart: 3}},
+		Send{3, Data{Epoch: 3, Stream: 1, Previous: 3, Base: 2, HW: 4, LogStart: 3}},
+	}, out)
+	sub.Stream = 2
+	require.Equal(t, []Effect{Send{3, OutOfRange{
+		Epoch: 3, Stream: 2, DataStart: 2, LogStart: 3, History: History{{3, 0}},
+	}}}, r.Step(0, Received{3, sub}))
+}
+
 // What a follower held under an earlier subscription does not count once it subscribes
 // anew: a log that was rebuilt joins when it holds all again.
 func TestVoidReplicaRejoinsByWhatItHolds(t *testing.T) {
