@@ -192,6 +192,10 @@ func (c *Controller) onRead(r ControllerRead) {
 	case mine && c.controls && c.guard == r.EpochVersion:
 	case mine:
 		c.control(r.Epoch, r.EpochVersion)
+	case r.Held && r.Broker == c.opts.Broker:
+		// Of an earlier registration of this broker, maybe with the same session: nobody else would follow it.
+		c.controls = false
+		c.elect(r.NodeVersion)
 	case r.Held:
 		c.controls = false
 		c.consider()
