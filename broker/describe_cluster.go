@@ -14,7 +14,7 @@ import (
 func (b *Broker) describeCluster(context.Context, *wire.DescribeClusterRequest) (*wire.DescribeClusterResponse, error) {
 	if b.member == nil {
 		_, n := b.topics.count()
-		self := wire.BrokerState{ID: b.cfg.NodeID, Address: b.advertise, Present: true}
+		self := wire.BrokerState{ID: b.cfg.NodeID, Address: b.advertise, Present: true, Epoch: -1}
 		self.Leaders, self.Replicas, self.InSync = int32(n), int32(n), int32(n)
 		return &wire.DescribeClusterResponse{
 			ClusterID: b.cluster, Controller: b.cfg.NodeID, Brokers: []wire.BrokerState{self}, Partitions: int32(n),
@@ -28,13 +28,14 @@ func (b *Broker) describeCluster(context.Context, *wire.DescribeClusterRequest) 
 	brokers := make(map[int32]*wire.BrokerState)
 	broker := func(id int32) *wire.BrokerState {
 		if brokers[id] == nil {
-			brokers[id] = &wire.BrokerState{ID: id, Decommissioning: slices.Contains(s.Decommission, id)}
+			brokers[id] = &wire.BrokerState{ID: id, Epoch: -1, Decommissioning: slices.Contains(s.Decommission, id)}
 		}
 		return brokers[id]
 	}
 	for _, r := range b.member.Brokers() {
 		state := broker(r.Member.Broker)
 		state.Address, state.Rack, state.Present, state.Draining = r.Client, r.Rack, true, r.Draining
+		state.Epoch = r.Epoch
 	}
 	for _, id := range s.Decommission {
 		broker(id)

@@ -47,7 +47,7 @@ func (b *Broker) describePartition(p *partition) wire.PartitionDescription {
 	out := wire.PartitionDescription{
 		Index: p.index, Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, ISR: l.inSync,
 		MinInSync: l.minInSync, ELR: l.elr, Adding: l.adding, Removing: l.removing,
-		Start: -1, End: -1, Bytes: -1, HighWatermark: -1,
+		Start: -1, End: -1, Bytes: -1, HighWatermark: -1, LastEpoch: -1,
 	}
 	log, err := b.localLog(p)
 	switch {
@@ -73,7 +73,7 @@ func (b *Broker) describeReplica(out *wire.PartitionDescription, p *partition) {
 		return
 	}
 	status, followers := r.progress()
-	out.End, out.HighWatermark = status.Durable, status.HighWatermark
+	out.End, out.HighWatermark, out.LastEpoch = status.Durable, status.HighWatermark, status.LastEpoch
 	for _, f := range followers {
 		lag := wire.FollowerLag{Broker: f.Broker, Lag: -1, LagMs: -1}
 		if f.Durable >= 0 {

@@ -133,16 +133,24 @@ func takeOwn(topics, own []wire.TopicDescription, leader int32) {
 
 // DescribeTopicsAt returns what one broker knows of topics: of each partition the copy that it has.
 func (a *Admin) DescribeTopicsAt(ctx context.Context, broker int32, names ...string) ([]wire.TopicDescription, error) {
-	q := &wire.DescribeTopicsRequest{Names: names}
-	r, err := insist(ctx, a.c, q.API(), (*Error).Retriable,
-		func(ctx context.Context) (*wire.DescribeTopicsResponse, *Error) {
-			r, err := a.c.askBroker(ctx, broker, q)
-			return answerOf[*wire.DescribeTopicsResponse](r, err, q, a.c.Address())
-		})
+	r, err := queryAt[*wire.DescribeTopicsResponse](ctx, a.c, broker, &wire.DescribeTopicsRequest{Names: names})
 	if err != nil {
 		return nil, err
 	}
 	return r.Topics, nil
+}
+
+// DescribeBrokerAt returns the state of one broker of the cluster.
+func (a *Admin) DescribeBrokerAt(ctx context.Context, broker int32) (*wire.DescribeBrokerResponse, error) {
+	return queryAt[*wire.DescribeBrokerResponse](ctx, a.c, broker, &wire.DescribeBrokerRequest{})
+}
+
+// queryAt asks one broker for something without an effect, again for whatever reason may pass.
+func queryAt[T wire.Response](ctx context.Context, c *Client, broker int32, q wire.Request) (T, error) {
+	return insist(ctx, c, q.API(), (*Error).Retriable, func(ctx context.Context) (T, *Error) {
+		r, err := c.askBroker(ctx, broker, q)
+		return answerOf[T](r, err, q, c.Address())
+	})
 }
 
 // ElectPreferred has leaderships go back to the first of the replicas, soon, wherever that is in sync.

@@ -80,6 +80,12 @@ func TestAdministerCluster(t *testing.T) {
 		return true
 	}, patience, 20*time.Millisecond)
 
+	for id := int32(1); id <= 3; id++ {
+		b, err := admin.DescribeBrokerAt(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, id, b.BrokerID)
+	}
+
 	_, _, err = admin.DrainBroker(ctx, 2)
 	require.NoError(t, err)
 	awaitCluster(t, cl, func(d *wire.DescribeClusterResponse) bool {
@@ -162,6 +168,7 @@ func TestElectUnclean(t *testing.T) {
 		return true
 	}, patience, 50*time.Millisecond)
 	require.Equal(t, int64(10), p.End, "what the one that is there holds")
+	require.Equal(t, int32(1), p.LastEpoch, "the first leader's")
 
 	order := wire.UncleanElection{ID: id, Index: 0, Broker: other, LeaderEpoch: p.LeaderEpoch - 1}
 	results, err := admin.ElectUnclean(ctx, []wire.UncleanElection{order})

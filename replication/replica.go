@@ -132,6 +132,7 @@ type Status struct {
 	LogStart      int64
 	End           int64
 	Durable       int64
+	LastEpoch     int32 // of the last durable record; NoEpoch: there is none
 	HighWatermark int64
 	EpochStart    int64 // of a leader
 	ISR           []Member
@@ -142,7 +143,7 @@ type Status struct {
 func (r *Replica) Status() Status {
 	s := Status{
 		Role: r.role, Epoch: r.epoch, Generation: r.generation, Promised: r.promised, LogStart: r.logStart,
-		End: r.end, Durable: r.durable, HighWatermark: r.hw, EpochStart: r.lead.epochStart, ISR: r.state.ISR,
+		End: r.end, Durable: r.durable, LastEpoch: r.history.At(r.durable - 1), HighWatermark: r.hw, EpochStart: r.lead.epochStart, ISR: r.state.ISR,
 	}
 	if r.role == Leader {
 		s.Maximal = r.maximalISR()

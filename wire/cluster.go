@@ -24,6 +24,8 @@ type BrokerState struct {
 	Rack string
 	// Present tells whether it is there.
 	Present bool
+	// Epoch is that of its registration, which grows with every start; -1 of one that is not there, or stands alone.
+	Epoch int32
 	// Draining brokers give their leaderships away and take none; Decommissioning ones give away all they hold.
 	Draining, Decommissioning bool
 	// Leaders counts the partitions that it leads, Replicas those of which it has a copy, InSync those of these
@@ -89,7 +91,7 @@ func (r *DescribeClusterResponse) decode(d *decoder) {
 	}
 	r.ClusterID = d.str("cluster_id", maxClientName)
 	r.Controller = d.orMinusOne("controller")
-	r.Brokers = decodeList(d, listOf{"brokers", maxReplicas, 10}, (*BrokerState).decode)
+	r.Brokers = decodeList(d, listOf{"brokers", maxReplicas, 11}, (*BrokerState).decode)
 	r.Partitions = d.index("partitions")
 	r.Offline = d.index("offline")
 	r.UnderReplicated = d.index("under_replicated")
@@ -99,11 +101,12 @@ func (r *DescribeClusterResponse) decode(d *decoder) {
 }
 
 func (b *BrokerState) encode(e *encoder) {
-	e.array(9)
+	e.array(10)
 	e.int(int64(b.ID))
 	e.str(b.Address)
 	e.str(b.Rack)
 	e.bool(b.Present)
+	e.int(int64(b.Epoch))
 	e.bool(b.Draining)
 	e.bool(b.Decommissioning)
 	e.int(int64(b.Leaders))
@@ -112,13 +115,14 @@ func (b *BrokerState) encode(e *encoder) {
 }
 
 func (b *BrokerState) decode(d *decoder) {
-	if !d.fields(9) {
+	if !d.fields(10) {
 		return
 	}
 	b.ID = d.index("id")
 	b.Address = d.str("address", maxText)
 	b.Rack = d.str("rack", maxText)
 	b.Present = d.bool("present")
+	b.Epoch = d.orMinusOne("epoch")
 	b.Draining = d.bool("draining")
 	b.Decommissioning = d.bool("decommissioning")
 	b.Leaders = d.index("leaders")

@@ -66,6 +66,8 @@ type PartitionDescription struct {
 	Start, End, Bytes int64
 	// HighWatermark is up to where, exclusive, the broker that answers knows the records to be committed; -1: unknown.
 	HighWatermark int64
+	// LastEpoch is the leader epoch of the last record that the broker that answers holds; -1: none, or unknown.
+	LastEpoch int32
 	// MinInSync is how many replicas must be in sync for writes with acks=all.
 	MinInSync int32
 	// ELR are the brokers that are not in sync and yet hold all that is committed; Adding and Removing are those of
@@ -188,7 +190,7 @@ func (t *TopicDescription) decode(d *decoder) {
 	t.CreatedMs = d.i64("created_ms", 0, never)
 	t.Replicas = d.index("replicas")
 	t.Settings = decodeList(d, listOf{"settings", maxSettings, 4}, (*SettingValue).decode)
-	t.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 16}, (*PartitionDescription).decode)
+	t.Partitions = decodeList(d, listOf{"partitions", maxPartitions, 17}, (*PartitionDescription).decode)
 	d.leave()
 }
 
@@ -210,7 +212,7 @@ func (s *SettingValue) decode(d *decoder) {
 }
 
 func (p *PartitionDescription) encode(e *encoder) {
-	e.array(15)
+	e.array(16)
 	e.int(int64(p.Index))
 	e.int(int64(p.Leader))
 	e.int(int64(p.LeaderEpoch))
@@ -221,6 +223,7 @@ func (p *PartitionDescription) encode(e *encoder) {
 	e.int(p.End)
 	e.int(p.Bytes)
 	e.int(p.HighWatermark)
+	e.int(int64(p.LastEpoch))
 	e.int(int64(p.MinInSync))
 	e.ints(p.ELR)
 	e.ints(p.Adding)
@@ -229,7 +232,7 @@ func (p *PartitionDescription) encode(e *encoder) {
 }
 
 func (p *PartitionDescription) decode(d *decoder) {
-	if !d.fields(15) {
+	if !d.fields(16) {
 		return
 	}
 	p.Index = d.index("index")
@@ -242,6 +245,7 @@ func (p *PartitionDescription) decode(d *decoder) {
 	p.End = d.i64("end", -1, never)
 	p.Bytes = d.i64("bytes", -1, never)
 	p.HighWatermark = d.i64("high_watermark", -1, never)
+	p.LastEpoch = d.orMinusOne("last_epoch")
 	p.MinInSync = d.index("min_in_sync")
 	p.ELR = d.ints("elr", maxReplicas)
 	p.Adding = d.ints("adding", maxReplicas)
