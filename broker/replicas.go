@@ -149,8 +149,13 @@ func (h *replicas) refusal(id cluster.PartitionID, result replication.Result) *w
 	switch result {
 	case replication.ResultNotEnoughReplicas:
 		p, _ := h.member.Partition(id)
-		return wire.Errorf(wire.CodeNotEnoughReplicas, "%d of %d replicas are in sync, and min_in_sync is %d",
-			len(p.State.ISR), len(p.State.Replicas), p.State.MinISR)
+		inSync := memberIDs(p.State.ISR)
+		lacking := slices.DeleteFunc(slices.Clone(p.State.Replicas), func(broker int32) bool {
+			return slices.Contains(inSync, broker)
+		})
+		return wire.Errorf(wire.CodeNotEnoughReplicas,
+			"%d of %d replicas are in sync, and min_in_sync is %d; those on brokers %v are not", len(inSync),
+			len(p.State.Replicas), p.State.MinISR, lacking)
 	case replication.ResultUnknown:
 		return wire.Errorf(wire.CodeTimedOut,
 			"the leadership moved before enough replicas held the records; whether they will is unknown")

@@ -143,7 +143,8 @@ type Status struct {
 func (r *Replica) Status() Status {
 	s := Status{
 		Role: r.role, Epoch: r.epoch, Generation: r.generation, Promised: r.promised, LogStart: r.logStart,
-		End: r.end, Durable: r.durable, LastEpoch: r.history.At(r.durable - 1), HighWatermark: r.hw, EpochStart: r.lead.epochStart, ISR: r.state.ISR,
+		End: r.end, Durable: r.durable, LastEpoch: r.history.At(r.durable - 1), HighWatermark: r.hw,
+		EpochStart: r.lead.epochStart, ISR: r.state.ISR,
 	}
 	if r.role == Leader {
 		s.Maximal = r.maximalISR()

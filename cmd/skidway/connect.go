@@ -113,8 +113,8 @@ func (a *app) checkAdvertised(ctx context.Context, c *client.Client) error {
 		return err
 	}
 	for _, b := range cluster.Brokers {
-		if b.Address == c.Address() {
-			continue
+		if !b.Present || b.Address == c.Address() {
+			continue // of one that is away there is no address; what it led others lead, or nobody
 		}
 		if err := dial(ctx, b.Address); err != nil {
 			f := ofCode(client.CodeAdvertised, "", err)

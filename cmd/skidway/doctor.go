@@ -195,6 +195,11 @@ func (e *examination) advertised(ctx context.Context, admin *client.Admin) {
 		return
 	}
 	for _, b := range cluster.Brokers {
+		if !b.Present {
+			e.note(warning, "advertised", "start it, or  skidway broker decommission "+fmt.Sprint(b.ID),
+				"broker %d is away, and holds %s", b.ID, plural(int64(b.Replicas), "replica"))
+			continue
+		}
 		if err := dial(ctx, b.Address); err != nil {
 			e.note(failing, "advertised", "set  advertise = \"HOST:PORT\"  on it to an address that clients can dial",
 				"broker %d tells clients to dial %s: %v", b.ID, b.Address, err)

@@ -71,6 +71,7 @@ func (a *app) ofClient(e *client.Error) *failure.Failure {
 		f.Code, f.Hint = below.Code.String(), "is the broker well?  skidway doctor"
 	case e.Outcome == client.OutcomeFailed:
 		f.Code, f.Hint = below.Code.String(), hint(below.Code, e.Topic) // why it was refused until the time was over
+		f.Message = strings.TrimSuffix(f.Message, " ["+f.Code+"]")
 	}
 	if e.Outcome == client.OutcomeUnknown {
 		f.Notes = append(f.Notes, failure.Note{Label: "outcome", Text: "unknown: it may have been carried out"})
@@ -129,6 +130,11 @@ func hint(code wire.Code, topic string) string {
 		return "partitions are numbered from 0; see them with  skidway topic describe " + name
 	case wire.CodeOffsetOutOfRange:
 		return "see what is valid with  skidway offsets " + name
+	case wire.CodeNotEnoughReplicas, wire.CodeNotLeader:
+		return "see leaders and replicas with  skidway topic describe " + name + "    and how the cluster is with  " +
+			"skidway cluster status"
+	case wire.CodeNotEnoughBrokers, wire.CodeUnknownBroker:
+		return "see which brokers there are with  skidway cluster brokers"
 	case wire.CodeRecordTooLarge:
 		return "send smaller records, or raise the limit:  skidway topic alter " + name + " --set max_batch_bytes=4MiB"
 	}

@@ -29,11 +29,13 @@ func TestExplainTimeoutNamesTheRefusal(t *testing.T) {
 // A hint is a command that can be run as it stands where it is known which topic it is about.
 func TestHintsNameTheTopic(t *testing.T) {
 	for code, command := range map[wire.Code]string{
-		wire.CodeUnknownTopic:     "skidway topic create %s",
-		wire.CodeTopicExists:      "skidway topic describe %s",
-		wire.CodeUnknownPartition: "skidway topic describe %s",
-		wire.CodeOffsetOutOfRange: "skidway offsets %s",
-		wire.CodeRecordTooLarge:   "skidway topic alter %s --set",
+		wire.CodeUnknownTopic:      "skidway topic create %s",
+		wire.CodeTopicExists:       "skidway topic describe %s",
+		wire.CodeUnknownPartition:  "skidway topic describe %s",
+		wire.CodeOffsetOutOfRange:  "skidway offsets %s",
+		wire.CodeRecordTooLarge:    "skidway topic alter %s --set",
+		wire.CodeNotLeader:         "skidway topic describe %s",
+		wire.CodeNotEnoughReplicas: "skidway topic describe %s",
 	} {
 		for topic, name := range map[string]string{"orders": "orders", "": "NAME"} {
 			var f *failure.Failure

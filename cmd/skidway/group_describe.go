@@ -178,12 +178,6 @@ func (v groupView) partitionTable() *table.Table {
 		{Title: "END", Name: "end"}, {Title: "LAG", Name: "lag"}, {Title: "LAG-TIME", Name: "lag_seconds"},
 		{Title: "MEMBER", Name: "member"}, {Title: "HOST", Name: "host"}, {Title: "CLIENT", Name: "client"},
 		{Title: "METADATA", Name: "metadata", Show: table.OnlyWide}}}
-	number := func(n int64) table.Cell {
-		if n < 0 {
-			return table.Cell{Text: "-"}
-		}
-		return table.Cell{Text: fmt.Sprint(n), Value: n}
-	}
 	for i := range v.offsets {
 		o := &v.offsets[i]
 		topic := table.Cell{Text: o.Topic, Value: o.Topic}
@@ -194,7 +188,7 @@ func (v groupView) partitionTable() *table.Table {
 		if m, note := v.owner(o); m != nil {
 			member, host, clientID = printable(m.MemberID)+note, printable(m.Host), printable(m.ClientID)
 		}
-		t.Add(topic, o.Partition, number(o.Offset.Offset), number(o.End), number(o.Lag()), v.age(o), member, host, clientID,
+		t.Add(topic, o.Partition, known(o.Offset.Offset), known(o.End), known(o.Lag()), v.age(o), member, host, clientID,
 			printable(o.Metadata))
 	}
 	return t

@@ -30,15 +30,25 @@ func TestMain(m *testing.M) {
 // patience bounds what a script waits for. It is no measure of speed.
 const patience = 60 * time.Second
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestClusterScripts runs the scripts of commands that administer a cluster: each has brokers and a ZooKeeper of its
+// own.
+func TestClusterScripts(t *testing.T) {
+	skipWithout(t)
+	runScripts(t, "testdata/cluster")
+}
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("TZ", "UTC")
 			e.Setenv("SKIDWAY_SERVER", "")
+			e.Values[clusterKey{}] = &clusterSlot{}
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		// [zookeeper]: there is one to be run, or its absence must be a failure.
@@ -52,6 +62,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "up": cmdUp, "signal": cmdSignal, "hold": cmdHold, "until": cmdUntil, "generate": cmdGenerate,
 			"patch": cmdPatch, "atmost": cmdAtMost, "zookeeper": cmdZooKeeper, "ports": cmdPorts,
+			"cluster": cmdCluster, "stopbroker": cmdStopBroker, "startbroker": cmdStartBroker, "whenexits": cmdWhenExits,
 		},
 	})
 }
@@ -63,17 +74,20 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
-	var ee *exec.ExitError
-	if errors.As(err, &ee) {
-		got = ee.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if got != want {
+	if got := exitCode(ts, args[1:]); got != want {
 		ts.Fatalf("exit code %d, not %d", got, want)
 	}
+}
+
+// exitCode runs a program and returns how it ends.
+func exitCode(ts *testscript.TestScript, command []string) int {
+	err := ts.Exec(command[0], command[1:]...)
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		return ee.ExitCode()
+	}
+	ts.Check(err)
+	return 0
 }
 
 // up FILE waits for the ready file of a broker, and sets SKIDWAY_SERVER, HTTP and PID.
@@ -158,6 +172,18 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 	await(ts, fmt.Sprintf("%q from %v", args[0], args[1:]), func() bool {
 		err := ts.Exec(args[1], args[2:]...)
 		return err == nil && strings.Contains(ts.ReadFile("stdout"), args[0])
+	})
+}
+
+// whenexits CODE PROGRAM ARG... runs a program again and again until it exits with the code.
+func cmdWhenExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: whenexits CODE PROGRAM [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	await(ts, fmt.Sprintf("exit code %d of %v", want, args[1:]), func() bool {
+		return exitCode(ts, args[1:]) == want
 	})
 }
 

@@ -42,27 +42,41 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) status(ctx context.Context, wait time.Duration) error {
-	deadline := time.Now().Add(wait)
-	for {
-		s, err := a.askStatus(ctx)
-		if left := time.Until(deadline); left > 0 && (err != nil && worthAnotherTry(err) || err == nil && !s.Ready) {
-			select {
-			case <-time.After(min(statusPause, left)):
-				continue
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		if err != nil {
+	var s *wire.DescribeBrokerResponse
+	ready, err := a.repeat(ctx, wait, func(ctx context.Context) (done bool, err error) {
+		err = a.session(ctx, func(ctx context.Context, c *client.Client) error {
+			s, err = client.NewAdmin(c).DescribeBroker(ctx)
 			return err
+		})
+		return err == nil && s.Ready, err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.write(func(w io.Writer) error { return a.printStatus(w, s) }); err != nil {
+		return err
+	}
+	if !ready {
+		return failure.Reported{Exit: failure.ExitUnhealthy}
+	}
+	return nil
+}
+
+// repeat asks again until what a command waits for is so, its --wait is over, or there is an error that cannot pass. It
+// returns what the last answer was.
+func (a *app) repeat(ctx context.Context, wait time.Duration,
+	ask func(ctx context.Context) (done bool, err error)) (bool, error) {
+	for deadline := time.Now().Add(wait); ; {
+		done, err := ask(ctx)
+		left := time.Until(deadline)
+		if left <= 0 || done && err == nil || err != nil && !worthAnotherTry(err) {
+			return done, err
 		}
-		if err := a.write(func(w io.Writer) error { return a.printStatus(w, s) }); err != nil {
-			return err
+		select {
+		case <-time.After(min(statusPause, left)):
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
 		}
-		if !s.Ready {
-			return failure.Reported{Exit: failure.ExitUnhealthy}
-		}
-		return nil
 	}
 }
 
@@ -70,14 +84,6 @@ func (a *app) status(ctx context.Context, wait time.Duration) error {
 func worthAnotherTry(err error) bool {
 	var f *failure.Failure
 	return !errors.As(err, &f) || f.Exit == failure.ExitUnreachable || f.Retriable
-}
-
-func (a *app) askStatus(ctx context.Context) (s *wire.DescribeBrokerResponse, err error) {
-	err = a.session(ctx, func(ctx context.Context, c *client.Client) error {
-		s, err = client.NewAdmin(c).DescribeBroker(ctx)
-		return err
-	})
-	return s, err
 }
 
 func (a *app) printStatus(w io.Writer, s *wire.DescribeBrokerResponse) error {

@@ -74,7 +74,11 @@ func (a *app) topicDescribeCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.describeAll(ctx, c, topics)
+				cluster, err := client.NewAdmin(c).DescribeCluster(ctx)
+				if err != nil {
+					return err
+				}
+				return a.describeAll(ctx, c, topics, clusterView{DescribeClusterResponse: cluster})
 			})
 		},
 	}
@@ -83,7 +87,7 @@ func (a *app) topicDescribeCommand() *cobra.Command {
 }
 
 // describeAll prints every topic that there is, and fails when there is one that is not.
-func (a *app) describeAll(ctx context.Context, c *client.Client, topics []wire.TopicDescription) error {
+func (a *app) describeAll(ctx context.Context, c *client.Client, topics []wire.TopicDescription, v clusterView) error {
 	var l failure.List
 	shown := 0
 	for _, t := range topics {
@@ -97,12 +101,12 @@ func (a *app) describeAll(ctx context.Context, c *client.Client, topics []wire.T
 		}
 		err := a.write(func(w io.Writer) error {
 			if a.format == "json" {
-				return failure.EncodeLine(w, describeObject(t))
+				return failure.EncodeLine(w, describeObject(t, v))
 			}
 			if shown > 0 {
 				fmt.Fprintln(w)
 			}
-			return describeText(w, t, a.format)
+			return describeText(w, t, v, a.format)
 		})
 		if err != nil {
 			return err
@@ -115,7 +119,7 @@ func (a *app) describeAll(ctx context.Context, c *client.Client, topics []wire.T
 	return nil
 }
 
-func describeText(w io.Writer, t wire.TopicDescription, format string) error {
+func describeText(w io.Writer, t wire.TopicDescription, v clusterView, format string) error {
 	var overrides []string
 	values := make(map[string]string)
 	for _, s := range t.Settings {
@@ -139,7 +143,7 @@ func describeText(w io.Writer, t wire.TopicDescription, format string) error {
 		}
 	}
 	fmt.Fprintln(w)
-	return partitionTable(t.Name, t.Partitions).Write(w, format)
+	return partitionTable(t.Name, t.Partitions, v).Write(w, format)
 }
 
 func orDash(words []string) string {
@@ -158,20 +162,56 @@ func settingTable(settings []wire.SettingValue) *table.Table {
 	return t
 }
 
-func partitionTable(topic string, partitions []wire.PartitionDescription) *table.Table {
+func partitionTable(topic string, partitions []wire.PartitionDescription, v clusterView) *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		{Title: "PARTITION", Name: "partition"}, {Title: "LEADER", Name: "leader"}, {Title: "EPOCH", Name: "leader_epoch"},
 		{Title: "REPLICAS", Name: "replicas"}, {Title: "IN-SYNC", Name: "in_sync"}, {Title: "START", Name: "start"},
-		{Title: "END", Name: "end"}, {Title: "SIZE", Name: "bytes"}, {Title: "NOTE", Name: "error"}}}
-	for _, p := range partitions {
-		note := table.Cell{}
-		if p.Error != nil {
-			note.Text = fmt.Sprintf("%s   [%s]", p.Error.Message, p.Error.Code)
-			note.Value = ofTopic(topic, p.Error.Code, p.Error.Message, p.Error)
+		{Title: "END", Name: "end"}, {Title: "SIZE", Name: "bytes"},
+		{Title: "COMMITTED", Name: "high_watermark", Show: table.OnlyWide},
+		{Title: "MIN-IN-SYNC", Name: "min_in_sync", Show: table.OnlyWide}, {Title: "ELR", Name: "elr", Show: table.OnlyWide},
+		{Title: "ADDING", Name: "adding", Show: table.OnlyWide}, {Title: "REMOVING", Name: "removing", Show: table.OnlyWide},
+		{Title: "BEHIND", Name: "followers", Show: table.OnlyWide},
+		{Title: "NOTE", Name: "note"}, {Title: "CODE", Name: "error", Show: table.OnlyWide}}}
+	for i := range partitions {
+		p := &partitions[i]
+		note, fault := partitionNote(p, v.present), table.Cell{}
+		if p.Error != nil && note == "" {
+			note = p.Error.Message
 		}
-		t.Add(p.Index, p.Leader, p.LeaderEpoch, brokers(p.Replicas), brokers(p.ISR), p.Start, p.End, size(p.Bytes), note)
+		if p.Error != nil {
+			fault.Text, fault.Value = p.Error.Code.String(), ofTopic(topic, p.Error.Code, p.Error.Message, p.Error)
+		}
+		t.Add(p.Index, table.Cell{Text: orNone(p.Leader), Value: p.Leader}, p.LeaderEpoch, brokers(p.Replicas),
+			brokers(p.ISR), known(p.Start), known(p.End), knownSize(p.Bytes), known(p.HighWatermark), p.MinInSync,
+			brokers(p.ELR), brokers(p.Adding), brokers(p.Removing), followers(p.Followers), note, fault)
 	}
 	return t
+}
+
+// known is a number that may not be known, which the protocol says with -1.
+func known(n int64) table.Cell {
+	if n < 0 {
+		return table.Cell{Text: "-"}
+	}
+	return table.Cell{Text: strconv.FormatInt(n, 10), Value: n}
+}
+
+func knownSize(n int64) table.Cell {
+	if n < 0 {
+		return table.Cell{Text: "-"}
+	}
+	return size(n)
+}
+
+// followers tells how far each is behind its leader: "2:0 3:120".
+func followers(list []wire.FollowerLag) table.Cell {
+	texts, objects := make([]string, len(list)), make([]table.Object, len(list))
+	for i, f := range list {
+		texts[i] = fmt.Sprintf("%d:%s", f.Broker, known(f.Lag).Text)
+		objects[i] = table.Object{{Name: "broker", Value: f.Broker}, {Name: "lag", Value: known(f.Lag).Value},
+			{Name: "lag_ms", Value: known(f.LagMs).Value}}
+	}
+	return table.Cell{Text: strings.Join(texts, " "), Value: objects}
 }
 
 func brokers(ids []int32) table.Cell {
@@ -185,7 +225,7 @@ func brokers(ids []int32) table.Cell {
 	return table.Cell{Text: strings.Join(texts, ","), Value: ids}
 }
 
-func describeObject(t wire.TopicDescription) table.Object {
+func describeObject(t wire.TopicDescription, v clusterView) table.Object {
 	settings := make([]table.Object, len(t.Settings))
 	for i, s := range t.Settings {
 		settings[i] = table.Object{{Name: "name", Value: s.Name}, {Name: "value", Value: s.Value}, {Name: "origin",
@@ -195,6 +235,6 @@ func describeObject(t wire.TopicDescription) table.Object {
 		{Name: "topic", Value: t.Name}, {Name: "id", Value: topicID(t.ID)},
 		{Name: "created", Value: time.UnixMilli(t.CreatedMs).UTC().Format(time.RFC3339)}, {Name: "replicas",
 			Value: t.Replicas},
-		{Name: "settings", Value: settings}, {Name: "partitions", Value: partitionTable(t.Name, t.Partitions).Objects()},
+		{Name: "settings", Value: settings}, {Name: "partitions", Value: partitionTable(t.Name, t.Partitions, v).Objects()},
 	}
 }
