@@ -133,6 +133,8 @@ func hint(code wire.Code, topic string) string {
 	case wire.CodeNotEnoughReplicas, wire.CodeNotLeader:
 		return "see leaders and replicas with  skidway topic describe " + name + "    and how the cluster is with  " +
 			"skidway cluster status"
+	case wire.CodeInvalidArgument:
+		return "" // the message names what was given
 	case wire.CodeNotEnoughBrokers, wire.CodeUnknownBroker:
 		return "see which brokers there are with  skidway cluster brokers"
 	case wire.CodeRecordTooLarge:
@@ -160,7 +162,8 @@ func (a *app) unreachable(ctx context.Context, err error, s servers) error {
 // suggestTopic adds to the failure of a topic that does not exist the name of one that does.
 func (a *app) suggestTopic(ctx context.Context, c *client.Client, err error) error {
 	var f *failure.Failure
-	if !errors.As(a.explain(err), &f) {
+	var l failure.List
+	if errors.As(err, &l) || !errors.As(a.explain(err), &f) {
 		return err
 	}
 	var ce *client.Error

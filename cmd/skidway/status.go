@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,9 +14,6 @@ import (
 	"github.com/skidway/skidway/units"
 	"github.com/skidway/skidway/wire"
 )
-
-// statusPause is the time between two looks of --wait.
-const statusPause = 100 * time.Millisecond
 
 func (a *app) statusCommand() *cobra.Command {
 	var wait time.Duration
@@ -60,30 +56,6 @@ func (a *app) status(ctx context.Context, wait time.Duration) error {
 		return failure.Reported{Exit: failure.ExitUnhealthy}
 	}
 	return nil
-}
-
-// repeat asks again until what a command waits for is so, its --wait is over, or there is an error that cannot pass. It
-// returns what the last answer was.
-func (a *app) repeat(ctx context.Context, wait time.Duration,
-	ask func(ctx context.Context) (done bool, err error)) (bool, error) {
-	for deadline := time.Now().Add(wait); ; {
-		done, err := ask(ctx)
-		left := time.Until(deadline)
-		if left <= 0 || done && err == nil || err != nil && !worthAnotherTry(err) {
-			return done, err
-		}
-		select {
-		case <-time.After(min(statusPause, left)):
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		}
-	}
-}
-
-// worthAnotherTry tells a broker that is not there yet from a question that is wrong.
-func worthAnotherTry(err error) bool {
-	var f *failure.Failure
-	return !errors.As(err, &f) || f.Exit == failure.ExitUnreachable || f.Retriable
 }
 
 func (a *app) printStatus(w io.Writer, s *wire.DescribeBrokerResponse) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/cmd/skidway/internal/tomlfile"
 	"github.com/skidway/skidway/kv"
 )
 
@@ -271,8 +272,7 @@ func FuzzFile(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d := &document{path: "x.toml", lines: strings.Split(text, "\n")}
-		values, err := d.parse([]byte(text))
+		values, err := (&document{File: tomlfile.New("x.toml", []byte(text))}).parse()
 		if err == nil {
 			for name := range values {
 				if _, ok := find(name); !ok {

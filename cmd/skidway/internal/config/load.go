@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/cmd/skidway/internal/tomlfile"
 	"github.com/skidway/skidway/metadata"
 )
 
@@ -135,7 +136,7 @@ func (c *Config) apply(k Key, v Value, doc *document) *failure.Failure {
 		note = "a " + k.Kind.String()
 	}
 	if v.Layer == File && doc != nil {
-		f.Snippet = doc.snippet(span{v.line, v.column, v.width}, "wants "+note)
+		f.Snippet = doc.Snippet(tomlfile.Span{Line: v.line, Column: v.column, Width: v.width}, "wants "+note)
 	} else {
 		f.Hint = "it wants " + note
 	}
