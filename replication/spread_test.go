@@ -214,7 +214,10 @@ func TestSpreadLeadersEven(t *testing.T) {
 // Partitions that stay count: topics of one partition each go to those who have least.
 func TestSpreadMindsTheOthers(t *testing.T) {
 	s := Spreading{Racks: map[int32]string{1: "", 2: "", 3: ""}, Fixed: [][]int32{{1}, {1}, {2}}}
-	parts := []Placement{{Topic: 1, Replicas: []int32{1}}, {Topic: 2, Replicas: []int32{1}}, {Topic: 3, Replicas: []int32{1}}}
+	var parts []Placement
+	for topic := range uint64(3) {
+		parts = append(parts, Placement{Topic: topic, Replicas: []int32{1}})
+	}
 	out, err := s.Spread(parts)
 	require.NoError(t, err)
 	all := newTally()
@@ -241,7 +244,8 @@ func BenchmarkSpread(b *testing.B) {
 	}
 	var parts []Placement
 	for i := range int32(10_000) {
-		parts = append(parts, Placement{Topic: uint64(i / 100), Index: i % 100, Replicas: []int32{i % 20, (i + 1) % 20, (i + 2) % 20}})
+		replicas := []int32{i % 20, (i + 1) % 20, (i + 2) % 20}
+		parts = append(parts, Placement{Topic: uint64(i / 100), Index: i % 100, Replicas: replicas})
 	}
 	for b.Loop() {
 		_, err := s.Spread(parts)

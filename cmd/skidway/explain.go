@@ -57,6 +57,8 @@ func (a *app) ofClient(e *client.Error) *failure.Failure {
 	case errors.Is(e, context.DeadlineExceeded):
 		f = a.timedOut(e)
 		f.Message += ": " + message(e)
+	case e.Code == wire.CodeTimedOut && e.Topic != "":
+		f.Hint = "see its leaders and replicas with  skidway topic describe " + e.Topic
 	case e.Code == client.CodeUnreachable:
 		f.Hint = "start one with  skidway serve --dev    or name one with  --server HOST:PORT"
 	case e.Code == client.CodeAdvertised:

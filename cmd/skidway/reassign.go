@@ -123,8 +123,7 @@ func racksOf(d *wire.DescribeClusterResponse, named []int32) (map[int32]string, 
 		i := slices.IndexFunc(d.Brokers, func(b wire.BrokerState) bool { return b.ID == id })
 		switch {
 		case i < 0:
-			return nil, failure.Refused(wire.CodeUnknownBroker.String(), "--brokers: there is no broker %d", id).
-				WithHint("there are %s;  skidway cluster brokers", listed(brokerIDs(d)))
+			return nil, noBroker(d, id).WithNote("broker from", "--brokers")
 		case stateOf(&d.Brokers[i]) != "active":
 			return nil, failure.Refused(wire.CodeInvalidArgument.String(), "--brokers: broker %d is %s, and takes no replicas",
 				id, stateOf(&d.Brokers[i])).WithHint("see  skidway cluster brokers")

@@ -31,8 +31,8 @@ func (a *app) reassignApplyCommand() *cobra.Command {
 		Short: "Have partitions moved as a file says",
 		Example: `  skidway reassign apply moves.toml --dry-run
   skidway reassign apply moves.toml --yes --wait 1h`,
-		Long: "Everything is checked before anything is moved, and what is wrong is told with its line. An order takes the\n" +
-			"place of an earlier one about the same partition. On a terminal it asks; elsewhere it needs --yes.",
+		Long: "Everything is checked before anything is moved, and what is wrong is told with its line. An order takes\n" +
+			"the place of an earlier one about the same partition. On a terminal it asks; elsewhere it needs --yes.",
 		Args: exactly(1, "a FILE, as  skidway reassign plan -o FILE  writes it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := moves.Read(args[0])

@@ -55,7 +55,7 @@ func (a *app) rootCommand() *cobra.Command {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-")) // --data_dir, as the file says it
 	})
 	root.AddCommand(a.serveCommand(), a.produceCommand(), a.consumeCommand(), a.topicCommand(), a.offsetsCommand(),
-		a.groupCommand(), a.clusterCommand(), a.reassignCommand(),
+		a.groupCommand(), a.clusterCommand(), a.reassignCommand(), a.brokerCommand(), a.electCommand(),
 		a.configCommand(), a.benchCommand(), a.statusCommand(), a.doctorCommand(), a.versionCommand(),
 		a.completionCommand())
 	group(root)

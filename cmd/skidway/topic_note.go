@@ -59,8 +59,8 @@ func replicaNote(p *wire.PartitionDescription, id int32, present bool) string {
 	switch {
 	case id == p.Leader:
 		return ""
-	case !present && p.Leader < 0 && inSync:
-		return "" // that is why there is no leader
+	case p.Leader < 0 && (present || inSync):
+		return "" // that there is no leader says it
 	case !present:
 		return fmt.Sprintf("%d is away", id)
 	case i >= 0 && p.Followers[i].Lag > 0 &&

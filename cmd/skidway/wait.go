@@ -28,6 +28,23 @@ func waitFlag(cmd *cobra.Command, wait *time.Duration, what string) {
 	})
 }
 
+// excluding refuses more than one of some flags.
+func excluding(cmd *cobra.Command, flags ...string) {
+	check(cmd, func() error {
+		given := ""
+		for _, name := range flags {
+			switch {
+			case !cmd.Flags().Changed(name):
+			case given != "":
+				return failure.Usage("%s: --%s and --%s exclude each other", cmd.CommandPath(), given, name)
+			default:
+				given = name
+			}
+		}
+		return nil
+	})
+}
+
 // await waits until nothing is left; a person sees how much is. look names the command that tells it later. It is a
 // failure, after which the same command may be run again, when the time is over.
 func (a *app) await(ctx context.Context, wait time.Duration, look string,

@@ -67,8 +67,8 @@ func New(path string, text []byte) *File {
 	return f
 }
 
-// Walk checks the text with the strict decoder first (syntax, duplicate keys), and then gives each table and each key to
-// visit, with their places, which the decoder does not tell. The error is a Failure of what is not TOML.
+// Walk checks the text with the strict decoder first (syntax, duplicate keys), and then gives each table and each key
+// to visit, with their places, which the decoder does not tell. The error is a Failure of what is not TOML.
 func (f *File) Walk(visit func(e *unstable.Node)) error {
 	var whole map[string]any
 	if err := toml.Unmarshal(f.text, &whole); err != nil {
