@@ -39,7 +39,7 @@ type testBroker struct {
 // skipWithout skips the test where there is no ZooKeeper, but for CI's sake fails there.
 func skipWithout(t *testing.T) {
 	t.Helper()
-	if _, err := zkserver.Find(); err != nil && os.Getenv("CI") == "" {
+	if _, err := zkserver.Find(""); err != nil && os.Getenv("CI") == "" {
 		t.Skipf("the test needs a ZooKeeper: %v", err)
 	}
 }

@@ -107,23 +107,32 @@ func (a *app) connectData(ctx context.Context, hooks client.Hooks) (*client.Clie
 	return c, nil
 }
 
+// checkAdvertised wants one of the brokers to answer at the address that it advertises: some may be down for a while.
 func (a *app) checkAdvertised(ctx context.Context, c *client.Client) error {
 	cluster, err := client.NewAdmin(c).DescribeCluster(ctx)
 	if err != nil {
 		return err
 	}
+	var first error
 	for _, b := range cluster.Brokers {
-		if !b.Present || b.Address == c.Address() {
-			continue // of one that is away there is no address; what it led others lead, or nobody
+		if !b.Present { // others say so
+			continue
 		}
-		if err := dial(ctx, b.Address); err != nil {
+		if b.Address == c.Address() {
+			return nil
+		}
+		err := dial(ctx, b.Address)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
 			f := ofCode(client.CodeAdvertised, "", err)
 			f.Message = fmt.Sprintf("broker %d advertises %s, which does not answer from this machine: %v", b.ID, b.Address, err)
 			f.Hint = advertiseHint
-			return f.WithNote("reached", fmt.Sprintf("%s (broker %d)", c.Address(), c.Hello().BrokerID))
+			first = f.WithNote("reached", fmt.Sprintf("%s (broker %d)", c.Address(), c.Hello().BrokerID))
 		}
 	}
-	return nil
+	return first
 }
 
 // close ends the connection of a command that has nothing under way any more.

@@ -51,19 +51,13 @@ func runScripts(t *testing.T, dir string) {
 			e.Values[clusterKey{}] = &clusterSlot{}
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
-		// [zookeeper]: there is one to be run, or its absence must be a failure.
-		Condition: func(name string) (bool, error) {
-			if name != "zookeeper" {
-				return false, fmt.Errorf("unknown condition %q", name)
-			}
-			_, err := zkserver.Find()
-			return err == nil || os.Getenv("CI") != "", nil
-		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "up": cmdUp, "signal": cmdSignal, "hold": cmdHold, "until": cmdUntil, "generate": cmdGenerate,
 			"patch": cmdPatch, "atmost": cmdAtMost, "zookeeper": cmdZooKeeper, "ports": cmdPorts,
 			"cluster": cmdCluster, "stopbroker": cmdStopBroker, "startbroker": cmdStartBroker, "whenexits": cmdWhenExits,
+			"upcluster": cmdUpCluster, "freeports": cmdFreePorts, "gone": cmdGone,
 		},
+		Condition: condition,
 	})
 }
 

@@ -56,7 +56,7 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.AddCommand(a.serveCommand(), a.produceCommand(), a.consumeCommand(), a.topicCommand(), a.offsetsCommand(),
 		a.groupCommand(), a.clusterCommand(), a.reassignCommand(), a.brokerCommand(), a.electCommand(),
-		a.configCommand(), a.benchCommand(), a.statusCommand(), a.doctorCommand(), a.versionCommand(),
+		a.configCommand(), a.devCommand(), a.benchCommand(), a.statusCommand(), a.doctorCommand(), a.versionCommand(),
 		a.completionCommand())
 	group(root)
 	return root

@@ -17,10 +17,11 @@ var rows = map[string]int{
 	"cmd/skidway": 7,
 
 	// The command's own parts: what only it imports, and what these share.
-	"cmd/skidway/internal/failure": 4,
+	"cmd/skidway/internal/failure":  4,
 	"cmd/skidway/internal/position": 5, "cmd/skidway/internal/tomlfile": 5,
 	"cmd/skidway/internal/config": 6, "cmd/skidway/internal/moves": 6,
 	"cmd/skidway/internal/recordio": 6, "cmd/skidway/internal/table": 6,
+	"cmd/skidway/internal/devcluster": 6,
 }
 
 // edge is a right to import something outside the module.

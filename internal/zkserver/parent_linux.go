@@ -5,5 +5,8 @@ import (
 	"syscall"
 )
 
-// endWithParent lets the kernel kill the server when this process is gone, however it ended.
-func endWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// EndWithParent lets the kernel kill what cmd starts when this process is gone, however it ended. A Ctrl-C at the
+// terminal does not reach it: whoever started it decides when it ends.
+func EndWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}

@@ -4,5 +4,5 @@ package zkserver
 
 import "os/exec"
 
-// endWithParent does nothing where the kernel offers nothing: a server whose starter was killed goes on.
-func endWithParent(*exec.Cmd) {}
+// EndWithParent does nothing where the kernel offers nothing: a child whose starter was killed goes on.
+func EndWithParent(*exec.Cmd) {}

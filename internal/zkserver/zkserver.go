@@ -1,6 +1,6 @@
 // Package zkserver runs real ZooKeeper servers as child processes: for tests, and for a
 // cluster to try out on one machine. It finds Debian's package (zookeeper, with a Java
-// runtime) or what ZOOKEEPER_CLASSPATH names.
+// runtime), or what ZOOKEEPER_HOME (an unpacked release) or ZOOKEEPER_CLASSPATH names.
 //
 // The servers listen on the loopback interface only, keep all they write below one
 // directory, and end with the process that started them as far as that can be had:
@@ -22,8 +22,11 @@ import (
 // ErrNotInstalled says that there is no ZooKeeper, or no Java to run it.
 var ErrNotInstalled = errors.New("ZooKeeper is not installed")
 
-// classpathVariable names the classpath of another ZooKeeper than Debian's.
-const classpathVariable = "ZOOKEEPER_CLASSPATH"
+// Variables that name another ZooKeeper than Debian's: its classpath, or the directory of an unpacked release.
+const (
+	classpathVariable = "ZOOKEEPER_CLASSPATH"
+	homeVariable      = "ZOOKEEPER_HOME"
+)
 
 // debianJar is where Debian's package has ZooKeeper; its manifest names what it needs, but for debianMore.
 const debianJar = "/usr/share/java/zookeeper.jar"
@@ -36,6 +39,10 @@ const debianMore = ":/usr/share/java/netty-codec.jar:/usr/share/java/netty-resol
 type Config struct {
 	Dir     string // of all that the servers write; must exist
 	Servers int    // 1 stands alone; 3 or 5 are an ensemble
+	// Home is the directory of an unpacked release of ZooKeeper; empty: as Find looks for one.
+	Home string
+	// Port is the first server's for clients; 0: any that is free.
+	Port int
 	// Tick is ZooKeeper's tickTime: sessions last from 2 to 20 of them. 0: 2 s.
 	Tick time.Duration
 	// TLS, if it is not nil, makes the servers listen for TLS too.
@@ -69,19 +76,38 @@ type Server struct {
 	exited               chan struct{}
 }
 
-// Find returns the classpath of ZooKeeper, or an error that wraps ErrNotInstalled and says what is missing.
-func Find() (string, error) {
+// Find returns the classpath of ZooKeeper, or an error that wraps ErrNotInstalled and says what is missing. Home is the
+// directory of an unpacked release; empty: what the variables name, else Debian's package.
+func Find(home string) (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
-		return "", fmt.Errorf("%w: there is no java in the PATH (Debian: apt-get install zookeeper)", ErrNotInstalled)
+		return "", fmt.Errorf("%w: there is no java in the PATH (Debian: %s)", ErrNotInstalled, installCommand)
+	}
+	if home != "" {
+		return release(home)
 	}
 	if classpath := os.Getenv(classpathVariable); classpath != "" {
 		return classpath, nil
 	}
+	if home := os.Getenv(homeVariable); home != "" {
+		return release(home)
+	}
 	if _, err := os.Stat(debianJar); err != nil {
-		return "", fmt.Errorf("%w: %w (Debian: apt-get install zookeeper; or set %s)",
-			ErrNotInstalled, err, classpathVariable)
+		return "", fmt.Errorf("%w: %w (Debian: %s; or set %s or %s)", ErrNotInstalled, err, installCommand, homeVariable,
+			classpathVariable)
 	}
 	return debianJar + debianMore, nil
+}
+
+// installCommand installs what is needed on Debian.
+const installCommand = "apt-get install --no-install-recommends zookeeper default-jre-headless"
+
+// release returns the classpath of an unpacked release.
+func release(home string) (string, error) {
+	jars := filepath.Join(home, "lib", "zookeeper-[0-9]*.jar")
+	if found, err := filepath.Glob(jars); err != nil || len(found) == 0 {
+		return "", fmt.Errorf("%w in %s: there is no %s", ErrNotInstalled, home, jars)
+	}
+	return filepath.Join(home, "lib", "*") + string(filepath.ListSeparator) + filepath.Join(home, "conf"), nil
 }
 
 // errPortTaken says that another program has taken a port that was free a moment ago.
@@ -92,7 +118,7 @@ const maxStarts = 3
 
 // Start runs the servers and returns when each answers clients. On an error none is left running.
 func Start(cfg Config) (*Ensemble, error) {
-	classpath, err := Find()
+	classpath, err := Find(cfg.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +127,7 @@ func Start(cfg Config) (*Ensemble, error) {
 	}
 	for tries := 1; ; tries++ {
 		e, err := start(cfg, classpath)
-		if err == nil || !errors.Is(err, errPortTaken) || tries == maxStarts {
+		if err == nil || !errors.Is(err, errPortTaken) || cfg.Port != 0 || tries == maxStarts {
 			return e, err
 		}
 	}
@@ -113,6 +139,9 @@ func start(cfg Config, classpath string) (*Ensemble, error) {
 	ports, err := freePorts(4 * cfg.Servers)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Port != 0 && len(ports) > 0 {
+		ports[0] = cfg.Port
 	}
 	for i := range cfg.Servers {
 		s := &Server{
@@ -203,7 +232,7 @@ func (s *Server) spawn() error {
 	args = append(args, "-cp", s.classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configPath())
 	cmd := exec.Command("java", args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	endWithParent(cmd)
+	EndWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("zookeeper: %w", err)
 	}
@@ -275,6 +304,17 @@ func (s *Server) Mode() string {
 	return ""
 }
 
+// PID is the server's process; 0 while it was not started.
+func (s *Server) PID() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.Process.Pid
+}
+
+// Exited is closed when the process that runs now has ended.
+func (s *Server) Exited() <-chan struct{} { return s.exited }
+
 // Kill ends the server as a crash would, and waits for its end. One that does not run is no error.
 func (s *Server) Kill() error {
 	if s.process == nil {
@@ -298,7 +338,7 @@ func (s *Server) Restart() error {
 	return s.await()
 }
 
-// Launch starts a server that was killed, and does not wait.
+// Launch starts a server that was ended with Kill, and does not wait.
 func (s *Server) Launch() error {
 	if s.process != nil {
 		return fmt.Errorf("zookeeper: server %d runs", s.id)

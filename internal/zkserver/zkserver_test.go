@@ -3,6 +3,7 @@ package zkserver_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestOneServer(t *testing.T) {
-	if _, err := zkserver.Find(); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+	if _, err := zkserver.Find(""); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	e, err := zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1, Tick: 100 * time.Millisecond})
@@ -34,16 +35,38 @@ func TestOneServer(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := zkserver.Find()
+	_, err := zkserver.Find("")
 	require.ErrorIs(t, err, zkserver.ErrNotInstalled)
 	require.ErrorContains(t, err, "apt-get install")
 	_, err = zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1})
 	require.ErrorIs(t, err, zkserver.ErrNotInstalled)
 }
 
+// An unpacked release is found where it is said to be, and only there.
+func TestFindRelease(t *testing.T) {
+	if _, err := zkserver.Find(""); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err) // without java nothing is looked for
+	}
+	home := t.TempDir()
+	_, err := zkserver.Find(home)
+	require.ErrorIs(t, err, zkserver.ErrNotInstalled)
+	require.ErrorContains(t, err, home)
+	require.NoError(t, os.Mkdir(filepath.Join(home, "lib"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "lib", "zookeeper-3.9.3.jar"), nil, 0o600))
+	want := filepath.Join(home, "lib", "*") + ":" + filepath.Join(home, "conf")
+	classpath, err := zkserver.Find(home)
+	require.NoError(t, err)
+	require.Equal(t, want, classpath)
+	t.Setenv("ZOOKEEPER_CLASSPATH", "")
+	t.Setenv("ZOOKEEPER_HOME", home)
+	classpath, err = zkserver.Find("")
+	require.NoError(t, err)
+	require.Equal(t, want, classpath)
+}
+
 // A server that ends at once is named with the end of its log, and nothing is left running.
 func TestServerEnds(t *testing.T) {
-	if _, err := zkserver.Find(); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+	if _, err := zkserver.Find(""); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	t.Setenv("ZOOKEEPER_CLASSPATH", t.TempDir())

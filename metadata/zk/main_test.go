@@ -50,7 +50,7 @@ const tick = 500 * time.Millisecond
 
 // installed skips the test where there is no ZooKeeper, except in CI.
 func installed(t testing.TB) {
-	if _, err := zkserver.Find(); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+	if _, err := zkserver.Find(""); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 }

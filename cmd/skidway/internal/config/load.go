@@ -182,7 +182,7 @@ func defaults(mode Mode, environ []string) map[string]Value {
 	for _, k := range Keys() {
 		layer[k.Name] = Value{Text: k.Default, Where: "default"}
 	}
-	dir := dataHome(environ)
+	dir := DataHome(environ)
 	if mode == Development {
 		layer["auto_create_topics"] = Value{Text: "true", Where: "default with --dev"}
 		layer["data_dir"] = Value{Text: filepath.Join(dir, "dev"), Where: "default with --dev"}
@@ -195,9 +195,9 @@ func defaults(mode Mode, environ []string) map[string]Value {
 	return layer
 }
 
-// dataHome follows the XDG base directory specification; a relative XDG_DATA_HOME is ignored, as it asks. It is empty
-// when there is no home either: then data_dir must be given.
-func dataHome(environ []string) string {
+// DataHome is the directory of all that is kept. It follows the XDG base directory specification; a relative
+// XDG_DATA_HOME is ignored, as it asks. It is empty when there is no home either: then data_dir must be given.
+func DataHome(environ []string) string {
 	if dir := lookup(environ, "XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "skidway")
 	}

@@ -36,6 +36,7 @@ const (
 	CodePortInUse   = "E205" // a listen address is taken
 	CodeDamaged     = "E303" // stored data is damaged
 	CodeInternal    = "E304" // an error that no rule foresees: a bug, or the system underneath
+	CodeMissing     = "E207" // a program that is needed is not installed
 	CodeInput       = "E206" // a file or the input could not be read, or is not what its format says
 )
 
