@@ -75,8 +75,8 @@ type Broker struct {
 }
 
 // Start opens the store, listens and serves; it returns when clients can connect. No partition is opened before it is
-// asked for. ctx bounds the start only. Errors: *ConfigError, *ListenError, and those of kv.Open (*kv.LockedError,
-// *kv.VersionError, *kv.IdentityError, *kv.CorruptError).
+// asked for. ctx bounds the start only. Errors: *ConfigError, *ListenError, *NoClusterError, and those of kv.Open
+// (*kv.LockedError, *kv.VersionError, *kv.IdentityError, *kv.RoleError, *kv.CorruptError).
 func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -141,14 +141,16 @@ func (b *Broker) open(ctx context.Context) error {
 	c := b.cfg
 	var clusterID string
 	var claim *kv.Claim
+	role := kv.RoleAlone
 	if c.Mode == ModeCluster {
+		role = kv.RoleMember
 		var err error
 		if clusterID, claim, err = b.openSessions(ctx); err != nil {
 			return err
 		}
 	}
 	store, err := kv.Open(kv.Options{
-		ClusterID: clusterID, Claim: claim,
+		ClusterID: clusterID, Claim: claim, Role: role,
 		Dir: c.DataDir, WALDir: c.Storage.WALDir, FS: c.Storage.FS,
 		Fsync: c.Fsync, FsyncInterval: c.FsyncInterval,
 		CacheBytes: c.Storage.CacheBytes, MemTableBytes: c.Storage.MemTableBytes, MaxOpenFiles: c.Storage.MaxOpenFiles,

@@ -32,6 +32,9 @@ func (b *Broker) openSessions(ctx context.Context) (id string, claim *kv.Claim, 
 	b.sessions, b.meta = sessions, sessions
 	id, err = metadata.Bootstrap(ctx, b.meta, "")
 	if errors.Is(err, metadata.ErrClusterMismatch) { // there is no cluster yet
+		if err := b.mayMakeCluster(); err != nil {
+			return "", nil, err
+		}
 		id, err = metadata.Bootstrap(ctx, b.meta, kv.NewClusterID())
 		if errors.Is(err, metadata.ErrClusterMismatch) { // another broker was faster
 			id, err = metadata.Bootstrap(ctx, b.meta, "")
@@ -48,6 +51,16 @@ func (b *Broker) openSessions(ctx context.Context) (id string, claim *kv.Claim, 
 		claim = &kv.Claim{}
 	}
 	return id, claim, nil
+}
+
+// mayMakeCluster is nil for a broker that has no store yet. Whose store is there already was of a cluster, which has to
+// be found, or stood alone, and has to be adopted: neither is served by making a cluster with nothing in it.
+func (b *Broker) mayMakeCluster() error {
+	there, err := kv.Exists(b.cfg.DataDir, b.cfg.Storage.FS)
+	if err == nil && there {
+		err = &NoClusterError{DataDir: b.cfg.DataDir, ZooKeeper: b.cfg.Cluster.ZooKeeper, Chroot: b.cfg.Cluster.Chroot}
+	}
+	return err
 }
 
 // openZooKeeper reaches the metadata store of a cluster, whose first broker makes the chroot.

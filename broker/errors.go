@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/group"
@@ -31,6 +32,19 @@ func (e *ListenError) Error() string {
 
 // Unwrap returns the reason.
 func (e *ListenError) Unwrap() error { return e.Err }
+
+// NoClusterError says that a broker's store is there, and the cluster of which it is to be is not.
+type NoClusterError struct {
+	DataDir   string
+	ZooKeeper []string
+	Chroot    string
+}
+
+// Error names the store and where the cluster was looked for.
+func (e *NoClusterError) Error() string {
+	return fmt.Sprintf("broker: data directory %s holds a store, and there is no cluster at %s%s", e.DataDir,
+		strings.Join(e.ZooKeeper, ","), e.Chroot)
+}
 
 // classes maps the errors of the layers below to codes; the first that matches counts. The order matters where an
 // error is of two classes.

@@ -152,7 +152,7 @@ func TestClusterProducerBeforeElection(t *testing.T) {
 	d, err := client.NewAdmin(cl).DescribeCluster(testContext(t))
 	require.NoError(t, err)
 	leader := partitions(t, cl, "demo")[0].Leader
-	other := d.Controller // with the controller gone as well, nobody is left who could confirm that the leader is dead
+	other := d.Controller // with it gone as well, nobody is left who could confirm that the leader is dead
 	for id := int32(1); other == leader; id++ {
 		other = id
 	}

@@ -45,11 +45,7 @@ func parsePartition(path string) (PartitionID, bool) {
 // Bootstrap makes those of the fixed nodes of a cluster that are absent, beside those of
 // metadata.Bootstrap. It may be called at each start.
 func Bootstrap(ctx context.Context, s metadata.Store) error {
-	paths := []string{brokersPath, registrationsPath, epochsPath, controllerEpochPath, partitionsPath, ordersPath}
-	for _, kind := range orderKinds {
-		paths = append(paths, kind.path())
-	}
-	for _, path := range paths {
+	for _, path := range fixedPaths() {
 		var refused *metadata.MultiError
 		err := s.Multi(ctx, metadata.Create(path, nil))
 		if err != nil && !(errors.As(err, &refused) && errors.Is(err, metadata.ErrNodeExists)) {
@@ -57,4 +53,13 @@ func Bootstrap(ctx context.Context, s metadata.Store) error {
 		}
 	}
 	return nil
+}
+
+// fixedPaths are the nodes that Bootstrap makes, without data, parents first.
+func fixedPaths() []string {
+	paths := []string{brokersPath, registrationsPath, epochsPath, controllerEpochPath, partitionsPath, ordersPath}
+	for _, kind := range orderKinds {
+		paths = append(paths, kind.path())
+	}
+	return paths
 }

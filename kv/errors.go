@@ -67,6 +67,22 @@ func (e *IdentityError) Error() string {
 		"check the configured data directory and %s", e.Dir, e.What, e.Stored, e.Wanted, e.What)
 }
 
+// RoleError says that the store belongs to a broker of the other kind than the one that opens it: one of a cluster, or
+// one alone.
+type RoleError struct {
+	Dir string
+	// Member says that it belongs to one of a cluster.
+	Member bool
+}
+
+// Error names whose it is.
+func (e *RoleError) Error() string {
+	if e.Member {
+		return fmt.Sprintf("kv: data directory %s belongs to a broker of a cluster, and none is configured", e.Dir)
+	}
+	return fmt.Sprintf("kv: data directory %s belongs to a broker that stands alone, and a cluster is configured", e.Dir)
+}
+
 // DirError says that a directory cannot hold a store as it is.
 type DirError struct {
 	Dir string

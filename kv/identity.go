@@ -24,6 +24,7 @@ const (
 	rowEpoch   = "epoch"   // 4 bytes: the standalone broker's leader epoch
 	rowStop    = "stop"    // 1 byte: how the store was last left
 	rowClaim   = "claim"   // 4 bytes: Identity.ClaimEpoch; absent: 0
+	rowMember  = "member"  // 1 byte, 1: Identity.Member; absent: false
 )
 
 // The values of the stop row. While the store is open it says what a crash
@@ -45,6 +46,8 @@ type Identity struct {
 	StorageID uint64
 	// ClaimEpoch is the newest that SaveClaimEpoch made durable.
 	ClaimEpoch int32
+	// Member says that the broker is one of a cluster, whose metadata is not in this store.
+	Member bool
 	// FormatVersion is the version of the store's key layout.
 	FormatVersion uint32
 	// LeaderEpoch is the epoch in which a standalone broker leads. It is
@@ -81,6 +84,29 @@ func (s *Store) SaveClaimEpoch(epoch int32) error {
 	return nil
 }
 
+// Role says what broker a store is opened for. A store belongs to a broker alone or to one of a cluster; what the one
+// wrote the other would not see.
+type Role int8
+
+const (
+	// RoleAlone is a broker that stands alone.
+	RoleAlone Role = iota
+	// RoleMember is one of a cluster.
+	RoleMember
+	// RoleAny is who takes a store from the one to the other.
+	RoleAny
+)
+
+// SaveMember makes durable that the store belongs to one of a cluster from now on. It is not safe for concurrent use,
+// and not to be called beside Identity.
+func (s *Store) SaveMember() error {
+	if err := s.db.Set(appendNamed(nil, tagStore, rowMember), []byte{1}, pebble.Sync); err != nil {
+		return fmt.Errorf("kv: marking the store as one of a cluster: %w", err)
+	}
+	s.identity.Member = true
+	return nil
+}
+
 // newStorageID draws a storage id, which is never 0.
 func newStorageID() uint64 {
 	for {
@@ -98,6 +124,7 @@ func newIdentity(o Options) Identity {
 		ClusterID:     o.ClusterID,
 		BrokerID:      o.BrokerID,
 		StorageID:     newStorageID(),
+		Member:        o.Role == RoleMember,
 		FormatVersion: o.testing.formatVersion,
 		CleanStart:    true,
 	}
@@ -132,6 +159,7 @@ func readIdentity(db *pebble.DB, dir string) (id Identity, stop byte, ok bool, e
 	if r.row(rowClaim) != nil {
 		claim, _ = r.uint(rowClaim, 4)
 	}
+	member := r.row(rowMember)
 	if r.err != nil {
 		return Identity{}, 0, false, r.err
 	}
@@ -142,6 +170,7 @@ func readIdentity(db *pebble.DB, dir string) (id Identity, stop byte, ok bool, e
 		FormatVersion: uint32(format),
 		LeaderEpoch:   int32(epoch),
 		ClaimEpoch:    int32(claim),
+		Member:        len(member) == 1 && member[0] == 1,
 	}
 	return id, byte(how), true, nil
 }
@@ -149,6 +178,9 @@ func readIdentity(db *pebble.DB, dir string) (id Identity, stop byte, ok bool, e
 // admit checks a stored identity against the options and takes account of how
 // the store was left.
 func (id *Identity) admit(o Options, stop byte) error {
+	if o.Role != RoleAny && id.Member != (o.Role == RoleMember) {
+		return &RoleError{Dir: o.Dir, Member: id.Member}
+	}
 	if o.ClusterID != "" && o.ClusterID != id.ClusterID {
 		return &IdentityError{Dir: o.Dir, What: "cluster id", Stored: id.ClusterID, Wanted: o.ClusterID}
 	}
@@ -172,18 +204,23 @@ func (id *Identity) write(db *pebble.DB, policy FsyncPolicy) error {
 	if policy != FsyncBatch {
 		stop = stopRelaxed
 	}
-	b := db.NewBatch()
-	for _, row := range []struct {
+	type row struct {
 		name  string
 		value []byte
-	}{
+	}
+	rows := []row{
 		{rowFormat, binary.BigEndian.AppendUint32(nil, id.FormatVersion)},
 		{rowCluster, []byte(id.ClusterID)},
 		{rowBroker, binary.BigEndian.AppendUint32(nil, uint32(id.BrokerID))},
 		{rowStorage, binary.BigEndian.AppendUint64(nil, id.StorageID)},
 		{rowEpoch, binary.BigEndian.AppendUint32(nil, uint32(id.LeaderEpoch))},
 		{rowStop, []byte{stop}},
-	} {
+	}
+	if id.Member {
+		rows = append(rows, row{rowMember, []byte{1}})
+	}
+	b := db.NewBatch()
+	for _, row := range rows {
 		if err := b.Set(appendNamed(nil, tagStore, row.name), row.value, nil); err != nil {
 			return fmt.Errorf("kv: writing the store's identity: %w", err)
 		}

@@ -48,6 +48,19 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// Exists tells whether there is a store in the directory, which may be missing. Nothing is locked or changed. fsys is
+// the file system; nil is the disk. Errors: *DirError, *CorruptError, or the disk's.
+func Exists(dir string, fsys FS) (bool, error) {
+	if fsys == nil {
+		fsys = vfs.Default
+	}
+	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	m, err := readMarker(fsys, dir)
+	return m.ready, err
+}
+
 func newStore(o Options) *Store {
 	s := &Store{opts: o, gate: newGate(), died: make(chan struct{}), reclaimer: newReclaimer()}
 	s.life, s.stop = context.WithCancel(context.Background())

@@ -109,6 +109,8 @@ type Options struct {
 	// BrokerID is written when the store is made, and checked later on unless
 	// it is zero.
 	BrokerID int32
+	// Role is what broker opens the store; see Role.
+	Role Role
 	// Claim is what the cluster knows of the broker's store; nil: nothing. See Claim.
 	Claim *Claim
 	// Logger gets what Pebble and the store's goroutines have to say; nil:

@@ -35,6 +35,10 @@ var (
 	ErrNewerFormat = errors.New("metadata of a newer version")
 	// ErrClusterMismatch says that the store belongs to another cluster.
 	ErrClusterMismatch = errors.New("metadata of another cluster")
+	// ErrAdopting says that a store's metadata is being brought here, and nobody may use it yet.
+	ErrAdopting = errors.New("a broker's data directory is being adopted")
+	// ErrOccupied says that the store is not empty, as it has to be for an adoption.
+	ErrOccupied = errors.New("the metadata store is not empty")
 	// ErrExhausted says that all ids of a kind were given out.
 	ErrExhausted = errors.New("no ids left")
 )

@@ -19,6 +19,7 @@ const (
 	groupsPath      = "/groups"
 	clusterPath     = "/cluster"
 	clusterIDPath   = "/cluster/id"
+	adoptingPath    = "/cluster/adopting"
 )
 
 func topicPath(name string) string { return TopicsPath + "/" + name }
@@ -29,7 +30,8 @@ func tombstonePath(id uint64) string { return deletedPath + "/" + strconv.Format
 // id of the cluster that the store belongs to. ClusterID is the one to give to a
 // store that has none. If the store belongs to another, the error wraps
 // ErrClusterMismatch and nothing is changed (D9); an empty clusterID accepts the one
-// that is there. It may be called at each start.
+// that is there. While a store is being adopted it wraps ErrAdopting. It may be called at
+// each start.
 func Bootstrap(ctx context.Context, s Store, clusterID string) (string, error) {
 	for range maxAttempts {
 		id, missing, err := bootstrapOps(ctx, s, clusterID)
@@ -46,6 +48,12 @@ func Bootstrap(ctx context.Context, s Store, clusterID string) (string, error) {
 
 // bootstrapOps reads what is there and returns the cluster id in force and what is to be created.
 func bootstrapOps(ctx context.Context, s Store, clusterID string) (string, []Op, error) {
+	if _, err := s.Get(ctx, adoptingPath); !errors.Is(err, ErrNoNode) {
+		if err == nil {
+			err = ErrAdopting
+		}
+		return "", nil, fmt.Errorf("read %s: %w", adoptingPath, err)
+	}
 	var missing []Op
 	for _, node := range []struct {
 		path string
@@ -68,24 +76,36 @@ func bootstrapOps(ctx context.Context, s Store, clusterID string) (string, []Op,
 		if clusterID == "" {
 			return "", nil, fmt.Errorf("%s is absent, and no cluster id was given: %w", clusterIDPath, ErrClusterMismatch)
 		}
-		d := newDocument(nil)
-		d.putString(keyID, clusterID)
-		return clusterID, append(missing, Create(clusterIDPath, d.encode())), nil
+		return clusterID, append(missing, Create(clusterIDPath, encodeClusterID(clusterID))), nil
 	case err != nil:
 		return "", nil, fmt.Errorf("read %s: %w", clusterIDPath, err)
 	}
-	d, err := decodeDocument(node.Data)
+	found, err := decodeClusterID(node.Data)
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", clusterIDPath, err)
-	}
-	found := d.takeString(keyID)
-	if _, err := d.rest(); err != nil {
-		return "", nil, fmt.Errorf("%s: %w", clusterIDPath, err)
+		return "", nil, err
 	}
 	if clusterID != "" && clusterID != found {
 		return "", nil, fmt.Errorf("%w: it is of %q, this broker is of %q", ErrClusterMismatch, found, clusterID)
 	}
 	return found, missing, nil
+}
+
+func encodeClusterID(id string) []byte {
+	d := newDocument(nil)
+	d.putString(keyID, id)
+	return d.encode()
+}
+
+func decodeClusterID(data []byte) (string, error) {
+	d, err := decodeDocument(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", clusterIDPath, err)
+	}
+	id := d.takeString(keyID)
+	if _, err := d.rest(); err != nil {
+		return "", fmt.Errorf("%s: %w", clusterIDPath, err)
+	}
+	return id, nil
 }
 
 // counter is the node of ids that are given out in order. Invariant: all ids below

@@ -16,12 +16,14 @@ import (
 func (a *app) clusterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Show how a cluster and its brokers are",
+		Short: "Show how a cluster and its brokers are, and make one of a broker that stands alone",
 		Example: `  skidway cluster status
   skidway cluster brokers
-  skidway cluster describe`,
+  skidway cluster describe
+  skidway cluster adopt -c /etc/skidway/skidway.toml`,
 	}
-	cmd.AddCommand(a.clusterStatusCommand(), a.clusterBrokersCommand(), a.clusterDescribeCommand())
+	cmd.AddCommand(a.clusterStatusCommand(), a.clusterBrokersCommand(), a.clusterDescribeCommand(),
+		a.clusterAdoptCommand())
 	group(cmd)
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/skidway/skidway/cmd/skidway/internal/config"
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
 	"github.com/skidway/skidway/kv"
+	"github.com/skidway/skidway/metadata"
 )
 
 // keyOf names the setting behind a field of broker.Config.
@@ -74,6 +75,8 @@ func ofStart(err error, c *config.Config) error {
 	var locked *kv.LockedError
 	var newer *kv.VersionError
 	var foreign *kv.IdentityError
+	var role *kv.RoleError
+	var none *broker.NoClusterError
 	var corrupt *kv.CorruptError
 	var dir *kv.DirError
 	var fault *broker.ConfigError
@@ -96,6 +99,17 @@ func ofStart(err error, c *config.Config) error {
 		return usage(failure.CodeForeignData, err, "data directory %s belongs to %s %s, not %s",
 			foreign.Dir, foreign.What, foreign.Stored, foreign.Wanted).
 			WithHint("check  data_dir  and  node_id  with  skidway config show --origin")
+	case errors.As(err, &role):
+		return ofRole(role)
+	case errors.As(err, &none):
+		where := strings.Join(none.ZooKeeper, ",") + none.Chroot
+		return usage(failure.CodeForeignData, err,
+			"data directory %s holds a store already, and there is no cluster at %s", none.DataDir, where).
+			WithHint("a broker that stood alone is taken into a cluster by  skidway cluster adopt ; " +
+				"else check  cluster.zookeeper  and  cluster.chroot")
+	case errors.Is(err, metadata.ErrAdopting):
+		return usage(failure.CodeForeignData, err, "there is no cluster yet: %v", metadata.ErrAdopting).
+			WithHint("wait until  skidway cluster adopt  is done; if it ended before, run it again")
 	case errors.As(err, &dir):
 		return usage(failure.CodeBadValue, err, "data directory %s %s", dir.Dir, dir.Reason).WithNote("data_dir from",
 			whereData(c))
@@ -109,6 +123,16 @@ func ofStart(err error, c *config.Config) error {
 			whereData(c))
 	}
 	return &failure.Failure{Code: failure.CodeInternal, Exit: failure.ExitRefused, Err: err, Message: err.Error()}
+}
+
+// ofRole says what to do with a store that serves another kind of broker.
+func ofRole(e *kv.RoleError) *failure.Failure {
+	whose, hint := "that stands alone, and a cluster is", "take it into the cluster with  skidway cluster adopt"
+	if e.Member {
+		whose, hint = "of a cluster, and no cluster is", "give its ZooKeeper with  --cluster.zookeeper HOST:PORT"
+	}
+	return usage(failure.CodeForeignData, e, "data directory %s belongs to a broker %s configured", e.Dir, whose).
+		WithHint("%s", hint)
 }
 
 func usage(code string, err error, format string, args ...any) *failure.Failure {

@@ -12,7 +12,7 @@ var rows = map[string]int{
 	"kv":                2, "metadata": 2,
 	"internal/storemodel": 3, "partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "replication": 3, "wire": 3,
 	"cluster": 4, "peer": 4, "retention": 4, "group": 4, "wire/kafka": 4,
-	"broker": 5, "client": 5,
+	"adopt": 5, "broker": 5, "client": 5,
 	"bench": 6, "internal/sim": 6,
 	"cmd/skidway": 7,
 
