@@ -57,8 +57,8 @@ func Decide(now int64, st Stats, p Policy) Cut {
 }
 
 // Due returns the first time, on the clock of Decide, at which the policy may remove something of a log that is only
-// appended to until then, at the time of each append: before it, Decide need not be asked. It is now where only a look at
-// the log can tell, which is always so under a limit of bytes.
+// appended to until then, at the time of each append: before it, Decide need not be asked. It is now where only a look
+// at the log can tell, which is always so under a limit of bytes.
 func Due(now int64, st Stats, p Policy) int64 {
 	switch {
 	case p.MaxBytes > 0:
