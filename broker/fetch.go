@@ -127,6 +127,9 @@ func (c *fetchCall) openPart(p *fetchPart) {
 }
 
 func (c *fetchCall) fail(p *fetchPart, err error) {
+	if r := c.b.replicas; r != nil && !r.leads(p.part.id()) {
+		err = r.notLeader(p.part.id()) // a log that is not led any more may be cut: what was found there says nothing
+	}
 	p.err = c.b.logError(p.part, err)
 	p.result = partitionlog.ReadResult{Start: -1, End: -1}
 	if p.log != nil {

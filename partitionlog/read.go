@@ -20,7 +20,9 @@ type ReadResult struct {
 
 // Read appends to dst the batches from the one that holds offset on, up to
 // maxBytes, but at least one where there is one (KIP-74), and none beyond the
-// durable end, or the high watermark of a replica's log. At the end it gives no data.
+// durable end, or the high watermark of a replica's log. At the end it gives no data,
+// and none where a reader is ahead of the high watermark, as it may be after an
+// election, until that has moved (G26).
 //
 // An offset outside of the bounds is an *OffsetRangeError, damage ErrCorrupt:
 // what lies before the damage is given first, and nothing damaged ever.
@@ -42,7 +44,7 @@ func (l *Log) readOnce(dst []byte, offset int64, maxBytes int) (r ReadResult, do
 	}
 	r = ReadResult{Data: dst, Start: l.start, End: l.readEnd()}
 	generation := l.generation
-	if offset == r.End {
+	if offset >= r.End {
 		l.mu.Unlock()
 		return r, true, nil
 	}
@@ -114,6 +116,9 @@ func (l *Log) noteDamage(offset int64, err error) {
 func (l *Log) readable(offset int64) error {
 	if err := l.usable(); err != nil {
 		return err
+	}
+	if l.replica && offset > l.hw && offset <= l.end {
+		return nil
 	}
 	return l.inRange(offset)
 }

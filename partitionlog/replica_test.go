@@ -177,6 +177,26 @@ func TestShippedBeforeDurableReadAfterHighWatermark(t *testing.T) {
 	require.Empty(t, moves.Take(nil), "nothing moves where nothing happens")
 }
 
+// G26: a leader that has just been elected may know of a lower high watermark than readers have seen: who asks for what
+// lies between that and the end of the log is ahead of it, not outside of the log, and waits.
+func TestG26ReaderAheadOfHighWatermark(t *testing.T) {
+	l, _ := newReplica(t, disk{fs: vfs.NewMem()})
+	promise(t, l, 1, 1, true)
+	lead(t, l, 1, 1, "a", "b", "c")
+	l.SetHighWatermark(1)
+	for _, ahead := range []int64{2, 3} {
+		r, err := l.Read([]byte("kept"), ahead, 1<<20)
+		require.NoError(t, err)
+		require.Equal(t, ReadResult{Data: []byte("kept"), Start: 0, End: 1}, r)
+	}
+	_, err := l.Read(nil, 4, 1<<20)
+	require.ErrorIs(t, err, ErrOffsetOutOfRange)
+	l.SetHighWatermark(3)
+	r, err := l.Read(nil, 2, 1<<20)
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Data)
+}
+
 // Without memory for recent batches what is not durable cannot be read yet.
 func TestReadAppendedWithoutMemory(t *testing.T) {
 	fs := &blockingFS{FS: vfs.NewMem()}

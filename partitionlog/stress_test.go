@@ -45,9 +45,11 @@ func TestG10ReadersAndAppendersAtOnce(t *testing.T) {
 
 func stressAppend(t *testing.T, l *Log, a, n int) {
 	p := seq{id: int64(a)}
+	var r Receipt
 	for i := range n {
 		b := batchOf(t, p, int64(i), fmt.Sprintf("%d/%d", a, i))
-		r, err := l.Append(b, AppendOptions{Now: int64(i)})
+		var err error
+		r, err = l.Append(b, AppendOptions{Now: int64(i)})
 		if err != nil {
 			t.Error(err)
 			return
@@ -66,6 +68,7 @@ func stressAppend(t *testing.T, l *Log, a, n int) {
 		}
 		p.first++
 	}
+	<-r.Done() // all is durable when all appenders are done
 }
 
 func stressRead(t *testing.T, l *Log, seen *sync.Map, stop *atomic.Bool) {
