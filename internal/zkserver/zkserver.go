@@ -2,9 +2,9 @@
 // cluster to try out on one machine. It finds Debian's package (zookeeper, with a Java
 // runtime), or what ZOOKEEPER_HOME (an unpacked release) or ZOOKEEPER_CLASSPATH names.
 //
-// The servers listen on the loopback interface only, keep all they write below one
-// directory, and end with the process that started them as far as that can be had:
-// the caller calls Close.
+// The servers listen on the loopback interface only, unless hosts are given, keep all
+// they write below one directory, and end with the process that started them as far as
+// that can be had: the caller calls Close.
 package zkserver
 
 import (
@@ -47,6 +47,14 @@ type Config struct {
 	Tick time.Duration
 	// TLS, if it is not nil, makes the servers listen for TLS too.
 	TLS *TLS
+	// Hosts are where the servers run, one each. Nil: all on the loopback interface.
+	Hosts []Host
+}
+
+// Host is a place for a server, such as a network namespace.
+type Host struct {
+	IP    string                // an address that this process reaches
+	Start func(*exec.Cmd) error // starts a process there
 }
 
 // TLS names the files, in PEM, with which a server proves who it is.
@@ -68,6 +76,7 @@ type Server struct {
 	TLSAddress string
 
 	id                   int
+	host                 Host
 	dir                  string
 	classpath            string
 	clientPort, tlsPort  int
@@ -136,6 +145,9 @@ func Start(cfg Config) (*Ensemble, error) {
 // start is Start on ports of its choice.
 func start(cfg Config, classpath string) (*Ensemble, error) {
 	e := &Ensemble{}
+	if cfg.Hosts != nil && len(cfg.Hosts) != cfg.Servers {
+		return nil, fmt.Errorf("zookeeper: %d hosts for %d servers", len(cfg.Hosts), cfg.Servers)
+	}
 	ports, err := freePorts(4 * cfg.Servers)
 	if err != nil {
 		return nil, err
@@ -144,13 +156,17 @@ func start(cfg Config, classpath string) (*Ensemble, error) {
 		ports[0] = cfg.Port
 	}
 	for i := range cfg.Servers {
+		host := Host{IP: "127.0.0.1", Start: (*exec.Cmd).Start}
+		if cfg.Hosts != nil {
+			host = cfg.Hosts[i]
+		}
 		s := &Server{
-			id: i + 1, dir: filepath.Join(cfg.Dir, fmt.Sprint("zk", i+1)), classpath: classpath,
+			id: i + 1, host: host, dir: filepath.Join(cfg.Dir, fmt.Sprint("zk", i+1)), classpath: classpath,
 			clientPort: ports[4*i], quorumPort: ports[4*i+1], votePort: ports[4*i+2], tlsPort: ports[4*i+3],
 		}
-		s.Address = fmt.Sprint("127.0.0.1:", s.clientPort)
+		s.Address = fmt.Sprint(host.IP, ":", s.clientPort)
 		if cfg.TLS != nil {
-			s.TLSAddress = fmt.Sprint("127.0.0.1:", s.tlsPort)
+			s.TLSAddress = fmt.Sprint(host.IP, ":", s.tlsPort)
 		}
 		e.Servers = append(e.Servers, s)
 	}
@@ -191,18 +207,18 @@ func (s *Server) configure(cfg Config, all []*Server) error {
 		return fmt.Errorf("zookeeper: %w", err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "dataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\ntickTime=%d\n",
-		s.dir, s.clientPort, cfg.Tick.Milliseconds())
+	fmt.Fprintf(&b, "dataDir=%s\nclientPort=%d\nclientPortAddress=%s\ntickTime=%d\n",
+		s.dir, s.clientPort, s.host.IP, cfg.Tick.Milliseconds())
 	fmt.Fprintf(&b, "initLimit=20\nsyncLimit=10\nadmin.enableServer=false\n4lw.commands.whitelist=*\nmaxClientCnxns=0\n")
 	if cfg.TLS != nil {
-		fmt.Fprintf(&b, "secureClientPort=%d\nsecureClientPortAddress=127.0.0.1\n", s.tlsPort)
+		fmt.Fprintf(&b, "secureClientPort=%d\nsecureClientPortAddress=%s\n", s.tlsPort, s.host.IP)
 		fmt.Fprintf(&b, "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n")
 		fmt.Fprintf(&b, "ssl.keyStore.location=%s\nssl.keyStore.type=PEM\n", cfg.TLS.CertAndKey)
 		fmt.Fprintf(&b, "ssl.trustStore.location=%s\nssl.trustStore.type=PEM\n", cfg.TLS.Trusted)
 	}
 	if len(all) > 1 {
 		for _, o := range all {
-			fmt.Fprintf(&b, "server.%d=127.0.0.1:%d:%d\n", o.id, o.quorumPort, o.votePort)
+			fmt.Fprintf(&b, "server.%d=%s:%d:%d\n", o.id, o.host.IP, o.quorumPort, o.votePort)
 		}
 		if err := os.WriteFile(filepath.Join(s.dir, "myid"), fmt.Append(nil, s.id), 0o644); err != nil {
 			return fmt.Errorf("zookeeper: %w", err)
@@ -233,7 +249,7 @@ func (s *Server) spawn() error {
 	cmd := exec.Command("java", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	EndWithParent(cmd)
-	if err := cmd.Start(); err != nil {
+	if err := s.host.Start(cmd); err != nil {
 		return fmt.Errorf("zookeeper: %w", err)
 	}
 	exited := make(chan struct{})
@@ -315,6 +331,9 @@ func (s *Server) PID() int {
 // Exited is closed when the process that runs now has ended.
 func (s *Server) Exited() <-chan struct{} { return s.exited }
 
+// Running tells whether the server was started, and not killed.
+func (s *Server) Running() bool { return s.process != nil }
+
 // Kill ends the server as a crash would, and waits for its end. One that does not run is no error.
 func (s *Server) Kill() error {
 	if s.process == nil {
@@ -337,6 +356,9 @@ func (s *Server) Restart() error {
 	}
 	return s.await()
 }
+
+// DataDir is where the server keeps what clients have written: without it, a server starts as one that is new.
+func (s *Server) DataDir() string { return filepath.Join(s.dir, "version-2") }
 
 // Launch starts a server that was ended with Kill, and does not wait.
 func (s *Server) Launch() error {

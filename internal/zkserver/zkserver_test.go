@@ -3,6 +3,7 @@ package zkserver_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -31,6 +32,30 @@ func TestOneServer(t *testing.T) {
 	require.Error(t, s.Pause())
 	require.NoError(t, s.Restart())
 	require.Equal(t, []string{s.Address}, e.Addresses())
+}
+
+// A server runs where its host says, and starts anew without its data.
+func TestHost(t *testing.T) {
+	if _, err := zkserver.Find(""); errors.Is(err, zkserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	dir, started := t.TempDir(), 0
+	host := zkserver.Host{IP: "127.0.0.9", Start: func(cmd *exec.Cmd) error {
+		started++
+		return cmd.Start()
+	}}
+	_, err := zkserver.Start(zkserver.Config{Dir: dir, Servers: 3, Hosts: []zkserver.Host{host}})
+	require.ErrorContains(t, err, "1 hosts for 3 servers")
+	e, err := zkserver.Start(zkserver.Config{Dir: dir, Servers: 1, Hosts: []zkserver.Host{host}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	s := e.Servers[0]
+	require.Regexp(t, `^127\.0\.0\.9:`, s.Address)
+	require.NoError(t, s.Kill())
+	require.DirExists(t, s.DataDir())
+	require.NoError(t, os.RemoveAll(s.DataDir()))
+	require.NoError(t, s.Restart())
+	require.Equal(t, 2, started)
 }
 
 func TestFind(t *testing.T) {
