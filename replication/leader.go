@@ -290,6 +290,15 @@ func (r *Replica) shipAll() {
 	}
 }
 
+// followed tells whether all who might be elected in place of this leader follow it now. Then records are committed
+// whether or not the metadata store is there (section 9), and nobody is better to be asked.
+func (r *Replica) followed() bool {
+	return len(r.state.ELR) == 0 && !slices.ContainsFunc(r.maximalISR(), func(m Member) bool {
+		f := r.follower(m.Broker)
+		return m != r.opts.Self && (f == nil || f.member != m || !f.live)
+	})
+}
+
 // maximalISR is who must hold a record before it counts as committed: the ISR, and
 // whoever may have joined it without the leader knowing (R5).
 func (r *Replica) maximalISR() []Member {

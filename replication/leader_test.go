@@ -42,6 +42,24 @@ func TestR2AnotherRegistrationDoesNotLead(t *testing.T) {
 	require.Equal(t, Offline, r.Status().Role)
 }
 
+// D5, D2: a leader that does not hear of the metadata store goes on as long as all in sync follow it: then it is the
+// store that is silent, or nobody has heard of another leader yet. It takes nothing that only it would hold.
+func TestD5LeaderOfAllInSyncGoesOn(t *testing.T) {
+	r := leads(t, Testing{})
+	serves := func() bool {
+		_, ok := r.Readable()
+		return ok
+	}
+	r.Step(0, Suspected{true})
+	require.True(t, serves())
+	require.Zero(t, r.Refuses(true, 1))
+	require.Equal(t, ResultNotLeader, r.Refuses(false, 1))
+	r.Step(0, Disconnected{Broker: 2})
+	require.False(t, serves(), "the follower may follow another one")
+	r.Step(0, Suspected{false})
+	require.True(t, serves())
+}
+
 // R5: a write without a result counts as both, until the version moves.
 func TestR5UnknownExpandCounts(t *testing.T) {
 	r := leads(t, Testing{})

@@ -155,7 +155,7 @@ func (r *Replica) Status() Status {
 // Readable gives the end of what a consumer may read here, and false if it is to ask
 // elsewhere.
 func (r *Replica) Readable() (int64, bool) {
-	return r.hw, r.role == Leader && !r.suspect || r.role == Follower && r.phase == phaseStreaming
+	return r.hw, r.role == Leader && (!r.suspect || r.followed()) || r.role == Follower && r.phase == phaseStreaming
 }
 
 // Settled tells whether the leader's high watermark is known to be no older than its
