@@ -154,7 +154,8 @@ func wipeZooKeeper(c *scene) {
 		require.Error(c.t, err, "broker %d serves in another tree: %+v", b.ID, d)
 		text, err := os.ReadFile(b.logPath())
 		c.must(err)
-		c.t.Logf("broker %d: running %v: %s", b.ID, b.Running(), lastLine(string(text)))
+		tail := string(text[max(0, len(text)-1500):])
+		c.t.Logf("broker %d: running: %v; it says:\n%s", b.ID, b.Running(), tail)
 		if b.Running() {
 			c.must(b.Kill())
 		}
@@ -174,12 +175,5 @@ func (c *scene) startZooKeepers() {
 	for _, s := range c.ZooKeeper.Servers {
 		c.must(s.Launch())
 	}
-	c.await("ZooKeeper answers", func(context.Context) error {
-		for _, s := range c.ZooKeeper.Servers {
-			if s.Mode() == "" {
-				return fmt.Errorf("%s does not", s.Address)
-			}
-		}
-		return nil
-	})
+	c.must(c.AwaitZooKeeper(within(c.t, patience)))
 }

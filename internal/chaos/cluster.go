@@ -118,6 +118,18 @@ func (c *Cluster) startZooKeeper() (err error) {
 	return err
 }
 
+// AwaitZooKeeper returns when every ZooKeeper server answers clients.
+func (c *Cluster) AwaitZooKeeper(ctx context.Context) error {
+	return Await(ctx, func(context.Context) error {
+		for _, s := range c.ZooKeeper.Servers {
+			if s.Mode() == "" {
+				return fmt.Errorf("the ZooKeeper server %s does not answer", s.Address)
+			}
+		}
+		return nil
+	})
+}
+
 // AwaitBrokers returns when every broker that runs knows of all others that run, and none of any other.
 func (c *Cluster) AwaitBrokers(ctx context.Context) error {
 	running := 0
@@ -288,6 +300,7 @@ func (c *Cluster) Heal(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("server %d: %w", i+1, err))
 		}
 	}
+	errs = append(errs, c.AwaitZooKeeper(ctx))
 	for _, b := range c.Brokers {
 		b.Bend(Line{}, Line{})
 		switch {

@@ -136,7 +136,8 @@ func (s *stage) play(name string, partitions int, faults func(*scene), want ...F
 			if running {
 				ctx, cancel := context.WithCancel(context.Background())
 				cancel()
-				_, _ = c.load.Stop(ctx)
+				h, _ := c.load.Stop(ctx)
+				c.keep(h)
 			}
 		}()
 		c.awaitAcks("before any fault")
@@ -165,14 +166,20 @@ func (c *scene) check() {
 		c.t.Error(f)
 	}
 	if c.t.Failed() {
-		path := filepath.Join(c.cfg.Dir, c.topic+".history.jsonl")
-		f, err := os.Create(path)
-		require.NoError(c.t, err)
-		require.NoError(c.t, errors.Join(h.Write(f), f.Close()))
-		c.t.Log("the history:", path)
+		c.keep(h)
 	}
 	c.committed(c.topic)
 	c.t.Logf("%d records acknowledged, %d events", c.load.Acked(), len(h.Events()))
+}
+
+// keep writes the history of a case that failed beside the brokers' logs.
+func (c *scene) keep(h *history.History) {
+	c.t.Helper()
+	path := filepath.Join(c.cfg.Dir, c.topic+".history.jsonl")
+	f, err := os.Create(path)
+	require.NoError(c.t, err)
+	require.NoError(c.t, errors.Join(h.Write(f), f.Close()))
+	c.t.Log("the history:", path)
 }
 
 // committed takes down up to where the partitions of a topic are committed, for the comparison of the stores.
