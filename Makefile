@@ -55,6 +55,10 @@ crash: ## Power losses under load, ROUNDS of them (default 500), against a real 
 sim: ## Simulate clusters under faults, SEEDS of them (default 1000) from FIRST (default 1) on.
 	$(GO) test -count=1 -timeout 0 -run 'TestSeeds$$' -v ./internal/sim -seeds $(or $(SEEDS),1000) -first $(or $(FIRST),1)
 
+.PHONY: chaos
+chaos: ## Kill, pause, cut and wipe clusters of real processes, more often than test does, and mix faults for DURATION (default 10m).
+	SKIDWAY_CHAOS=long SKIDWAY_CHAOS_DURATION=$(or $(DURATION),10m) $(GO) test -count=1 -timeout 0 -v ./internal/chaos
+
 .PHONY: bench-kafka
 bench-kafka: ## Measure beside Apache Kafka (fetched with Maven) and write the table of docs/benchmarks.md; about an hour.
 	@scripts/bench-kafka

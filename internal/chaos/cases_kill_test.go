@@ -220,13 +220,13 @@ func recreateTopic(c *scene) {
 		return err
 	})
 	results, err := c.admin().Reassign(c.ctx, []wire.Reassignment{{
-		ID: c.topicID(away, name), Replicas: []int32{away.ID},
+		ID: c.topicID(away, name), Replicas: []int32{away.ID, c.Brokers[0].ID},
 	}}, client.Apply)
 	require.NoError(c.t, err)
 	require.Nil(c.t, results[0].Error)
-	c.await("it has the topic to itself", func(ctx context.Context) error {
+	c.await("it leads the topic", func(ctx context.Context) error {
 		p, err := away.Partition(ctx, name, 0)
-		if err == nil && (p.Leader != away.ID || len(p.Replicas) != 1) {
+		if err == nil && (p.Leader != away.ID || len(p.Replicas) != 2) {
 			err = fmt.Errorf("%d leads, and replicas are %v", p.Leader, p.Replicas)
 		}
 		return err
