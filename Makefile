@@ -63,6 +63,10 @@ chaos: ## Kill, pause, cut and wipe clusters of real processes, more often than 
 bench-kafka: ## Measure beside Apache Kafka (fetched with Maven) and write the table of docs/benchmarks.md; about an hour.
 	@scripts/bench-kafka
 
+.PHONY: bench-cluster
+bench-cluster: ## Measure three brokers beside three of Apache Kafka: produce, failover, many partitions; some hours.
+	@scripts/bench-cluster
+
 .PHONY: bench-broker
 bench-broker: build ## Measure the broker by itself: start, memory, many partitions, bytes written; into docs/benchmarks.md.
 	@scripts/bench-broker
