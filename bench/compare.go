@@ -71,10 +71,10 @@ func metrics() []metric {
 	return []metric{
 		{name: "produced", format: formatRate, value: func(r *Result) (float64, bool) { return flowRate(r.Produce) }},
 		{name: "consumed", format: formatRate, value: func(r *Result) (float64, bool) { return flowRate(r.Consume) }},
-		{name: "produce p50", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Produce, p50) }},
-		{name: "produce p99", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Produce, p99) }},
-		{name: "end to end p50", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Consume, p50) }},
-		{name: "end to end p99", format: formatMicros, value: func(r *Result) (float64, bool) { return quantile(r.Consume, p99) }},
+		{name: "produce p50", format: formatMicros, value: quantileOf(produced, p50)},
+		{name: "produce p99", format: formatMicros, value: quantileOf(produced, p99)},
+		{name: "end to end p50", format: formatMicros, value: quantileOf(consumed, p50)},
+		{name: "end to end p99", format: formatMicros, value: quantileOf(consumed, p99)},
 		{name: "opening", format: formatSeconds, value: func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }},
 		{name: "broker CPU s/GB", format: formatTwo, value: perGB},
 		{name: "disk bytes/byte", format: formatTwo, value: amplification},
@@ -92,6 +92,14 @@ func flowRate(f *Flow) (float64, bool) {
 		return 0, false
 	}
 	return f.BytesPerSecond, true
+}
+
+func produced(r *Result) *Flow { return r.Produce }
+func consumed(r *Result) *Flow { return r.Consume }
+
+// quantileOf is a quantile of a flow's latencies, as a metric.
+func quantileOf(flow func(*Result) *Flow, of func(*Latency) int64) func(*Result) (float64, bool) {
+	return func(r *Result) (float64, bool) { return quantile(flow(r), of) }
 }
 
 func p50(l *Latency) int64 { return l.P50 }

@@ -23,7 +23,8 @@ const (
 // Hand does something to a broker, and returns when it is done; with HandStart, when the process is there.
 type Hand func(ctx context.Context, what string, broker int32) error
 
-// Command is a Hand that runs a command of the shell, with what is to be done and the broker's id as two more arguments.
+// Command is a Hand that runs a command of the shell, with what is to be done and the broker's id as two more
+// arguments.
 func Command(text string) Hand {
 	return func(ctx context.Context, what string, broker int32) error {
 		cmd := exec.CommandContext(ctx, "sh", "-c", text+` "$@"`, "sh", what, strconv.Itoa(int(broker)))
@@ -59,8 +60,8 @@ type Fault struct {
 const recovery = 10 * time.Minute
 
 // RunFaults carries the load out once a fault, on a topic of its own each, and waits after each until the cluster is
-// whole again. The load is named after whether the broker was the controller. What went wrong with records stands in the
-// results; the error tells why it could not go on.
+// whole again. The load is named after whether the broker was the controller. What went wrong with records stands in
+// the results; the error tells why it could not go on.
 func RunFaults(ctx context.Context, d Driver, l Load, f Faults, o Options) error {
 	fill(&f.Times, 10)
 	fill(&f.Before, 3*time.Second)

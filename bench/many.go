@@ -34,7 +34,8 @@ func RunMany(ctx context.Context, d Driver, m Many) (*Result, error) {
 	}
 	s := &manyRun{d: d, many: m, result: &Result{
 		Format: resultFormat, Driver: d.Name(), Topic: m.Topic.Name, Target: about, Host: thisHost(), OthersCPU: -1,
-		Client: "skidway " + m.Version, Started: time.Now().UTC(), Load: Load{Name: fmt.Sprintf("many-%d", m.Topic.Partitions),
+		Client: "skidway " + m.Version, Started: time.Now().UTC(),
+		Load: Load{Name: fmt.Sprintf("many-%d", m.Topic.Partitions),
 			Partitions: m.Topic.Partitions, Replicas: m.Topic.Replicas, Settings: m.Topic.Settings},
 	}}
 	err = s.run(ctx)

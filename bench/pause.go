@@ -62,7 +62,8 @@ func (m *pauseMeter) note(from, to int64, w *window) {
 	}
 }
 
-// result is the longest pause. It is called when no more acks come: what is missing up to the window's end was one, too.
+// result is the longest pause. It is called when no more acks come: what is missing up to the window's end was one,
+// too.
 func (m *pauseMeter) result(w *window) Pause {
 	if end := w.end.Load(); m.last.Load() < end {
 		m.note(m.last.Load(), end, w)

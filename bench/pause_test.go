@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A pause counts as far as it lies behind the window's start, in full if it began within the window, and up to the end if
-// no ack comes any more.
+// A pause counts as far as it lies behind the window's start, in full if it began within the window, and up to the end
+// if no ack comes any more.
 func TestLongestPause(t *testing.T) {
 	for name, c := range map[string]struct {
 		acks    []int64 // s

@@ -31,7 +31,8 @@ func requireSound(t *testing.T, r *Result) {
 
 func TestRunProduce(t *testing.T) {
 	d, metrics := startBroker(t)
-	r, err := Run(t.Context(), d, tiny(ModeProduce), Options{Probe: Probe{PIDs: []int{os.Getpid()}, Metrics: []string{metrics}},
+	r, err := Run(t.Context(), d, tiny(ModeProduce), Options{
+		Probe:   Probe{PIDs: []int{os.Getpid()}, Metrics: []string{metrics}},
 		Version: "test"})
 	require.NoError(t, err)
 	requireSound(t, r)
@@ -97,7 +98,8 @@ func TestRunConsume(t *testing.T) {
 
 func TestRunReadsAnExistingTopic(t *testing.T) {
 	d, _ := startBroker(t)
-	require.NoError(t, d.CreateTopic(t.Context(), NewTopic{Name: "old", Partitions: 2, Settings: map[string]string{"retention": "1d"}}))
+	require.NoError(t, d.CreateTopic(t.Context(), NewTopic{Name: "old", Partitions: 2,
+		Settings: map[string]string{"retention": "1d"}}))
 	l, err := tiny(ModeProduce).Complete()
 	require.NoError(t, err)
 	p, err := d.NewProducer(t.Context(), "old", &l)

@@ -31,7 +31,8 @@ type sampler struct {
 func newSampler(r *run) *sampler {
 	s := &sampler{r: r, produce: newHistogram(), endToEnd: newHistogram(), delay: newHistogram(), wait: newHistogram(),
 		scratch: newHistogram(), before: time.Now(),
-		process: source{probe: Probe{PIDs: r.options.Probe.PIDs}}, page: source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
+		process: source{probe: Probe{PIDs: r.options.Probe.PIDs}},
+		page:    source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
 	s.phase.Store(ptr(PhaseWarmUp))
 	return s
 }

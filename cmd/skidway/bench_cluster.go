@@ -47,8 +47,8 @@ func (a *app) benchFailoverCommand() *cobra.Command {
 		Short: "Measure how long a cluster stands still when a broker dies",
 		Example: "  skidway bench failover cluster-failover --hand ./hand.sh --times 10\n" +
 			"  skidway bench failover cluster-failover --hand ./hand.sh --fault pause --times 2",
-		Long: "Carry out an open loop on a topic of its own, and have a broker that leads partitions of it killed meanwhile,\n" +
-			"or paused until others lead them: --times, each second time the broker that is the controller. Told are the\n" +
+		Long: "Carry out an open loop on a topic of its own, and have a broker that leads partitions of it killed\n" +
+			"meanwhile, or paused until others lead them: --times, each second time the controller. Told are the\n" +
 			"longest time without any ack, the longest wait of a record, when others led, and what became of the records.\n" +
 			"After each the broker is started again, and all is waited for to be in sync.",
 		Args:      cobra.MaximumNArgs(1),

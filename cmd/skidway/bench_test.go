@@ -33,7 +33,8 @@ func TestLoadFlags(t *testing.T) {
 	f := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	loadFlags(f, &l)
 	for name, value := range map[string]string{
-		"rate": "5", "outstanding": "6", "buffer": "7KiB", "size": "128", "keys": "random", "partitions": "8", "replicas": "3",
+		"rate": "5", "outstanding": "6", "buffer": "7KiB", "size": "128", "keys": "random", "partitions": "8",
+		"replicas":  "3",
 		"producers": "2",
 		"consumers": "3", "batch": "9KiB", "linger": "1ms", "in-flight": "4", "compression": "lz4", "acks": "leader",
 		"idempotence": "off", "duration": "1s", "bytes": "10", "warm-up": "2s", "verify": "off",
