@@ -86,7 +86,8 @@ func (a *app) brokerDecommissionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := brokerOrder{id: id, wait: wait, result: outcome("decommissioning", "would be decommissioned", dry), left: heldBy,
+			o := brokerOrder{id: id, wait: wait, left: heldBy,
+				result: outcome("decommissioning", "would be decommissioned", dry),
 				give: func(ctx context.Context, admin *client.Admin) error {
 					_, _, err := admin.DecommissionBroker(ctx, id, mode(dry))
 					return err

@@ -44,7 +44,8 @@ func skipWithout(t *testing.T) {
 	}
 }
 
-// startCluster starts ZooKeeper and a broker in each of the racks, "-" for none, below dir.
+// startCluster starts ZooKeeper and a broker in each of the racks, "-" for none, below dir, and waits until all know of
+// all.
 func startCluster(bin, dir string, env []string, racks []string) (*testCluster, error) {
 	c := &testCluster{bin: bin, dir: dir, env: env}
 	if err := errors.Join(os.MkdirAll(dir, 0o700),
@@ -63,7 +64,28 @@ func startCluster(bin, dir string, env []string, racks []string) (*testCluster, 
 			return nil, errors.Join(err, c.close())
 		}
 	}
+	for _, b := range c.brokers {
+		if err := c.awaitHealthy(b); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+	}
 	return c, nil
+}
+
+// awaitHealthy waits until a broker knows of all, and of a controller.
+func (c *testCluster) awaitHealthy(b *testBroker) error {
+	healthy := fmt.Sprintf(`{"health":"healthy","reasons":[],"brokers":%d,"brokers_up":%[1]d,`, len(c.brokers))
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		cmd := exec.Command(c.bin, "cluster", "status", "-s", b.listen, "-f", "json")
+		cmd.Env = c.env
+		out, err := cmd.Output()
+		if err == nil && strings.HasPrefix(string(out), healthy) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("broker %d does not get to know a healthy cluster: %w: %s", b.id, err, out)
+		}
+	}
 }
 
 func (c *testCluster) path(name string) string { return filepath.Join(c.dir, name) }
@@ -143,8 +165,8 @@ type clusterSlot struct{ cluster *testCluster }
 
 func slotOf(ts *testscript.TestScript) *clusterSlot { return ts.Value(clusterKey{}).(*clusterSlot) }
 
-// cluster RACK... starts a cluster with a broker in each of the racks, "-" for none, sets SKIDWAY_SERVER to all
-// addresses and B1, B2 and so on to one each, and waits until it is healthy.
+// cluster RACK... starts a cluster with a broker in each of the racks, "-" for none, and sets SKIDWAY_SERVER to all
+// addresses and B1, B2 and so on to one each.
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	slot := slotOf(ts)
 	if neg || len(args) == 0 || slot.cluster != nil {
@@ -160,8 +182,6 @@ func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	for _, b := range slot.cluster.brokers {
 		ts.Setenv(fmt.Sprint("B", b.id), b.listen)
 	}
-	up := fmt.Sprintf(`"health":"healthy","reasons":[],"brokers":%d,"brokers_up":%[1]d`, len(args))
-	cmdUntil(ts, false, []string{up, "skidway", "cluster", "status", "-f", "json"})
 }
 
 // stopbroker TERM|KILL ID stops a broker and waits for its end.

@@ -251,8 +251,8 @@ func (e *election) loss(broker int32) (string, error) {
 			e.topic, e.part.Index, listed(e.part.Replicas))
 	}
 	if !e.view.present(broker) {
-		return "", failure.Refused(wire.CodeUnknownBroker.String(), "broker %d is away: it cannot lead %s[%d]", broker, e.topic,
-			e.part.Index).WithHint("start it, or choose one that is there")
+		return "", failure.Refused(wire.CodeUnknownBroker.String(), "broker %d is away: it cannot lead %s[%d]", broker,
+			e.topic, e.part.Index).WithHint("start it, or choose one that is there")
 	}
 	i := slices.IndexFunc(e.candidates, func(k replication.Candidate) bool { return k.Member.Broker == broker })
 	if i < 0 {
@@ -262,5 +262,6 @@ func (e *election) loss(broker int32) (string, error) {
 	if n := e.lost[i]; n > 0 {
 		much = "at least " + plural(n, "record")
 	}
-	return fmt.Sprintf("it ends at offset %d, and what was acknowledged beyond is lost (%s)", e.candidates[i].End, much), nil
+	return fmt.Sprintf("it ends at offset %d, and what was acknowledged beyond is lost (%s)", e.candidates[i].End,
+		much), nil
 }

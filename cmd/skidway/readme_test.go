@@ -16,28 +16,38 @@ import (
 )
 
 // example is one command of the README and what it prints, both streams together; "..." stands for anything within a
-// line.
-type example struct{ command, output string }
+// line. The section says what it runs against.
+type example struct{ section, command, output string }
+
+// clusterSection is the one whose examples run against three brokers.
+const clusterSection = "Administering a cluster"
 
 // readmeExamples are the commands of the README's console blocks, in order.
 func readmeExamples(t *testing.T) (list []example) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(block[1]) {
-			if command, ok := strings.CutPrefix(line, "$ "); ok {
-				list = append(list, example{command: strings.TrimSpace(command)})
-				continue
-			}
+	section, console := "", false
+	for line := range strings.Lines(string(text)) {
+		command, starts := strings.CutPrefix(line, "$ ")
+		heading, heads := strings.CutPrefix(line, "## ")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			console = line == "```console\n"
+		case console && starts:
+			list = append(list, example{section: section, command: strings.TrimSpace(command)})
+		case console:
 			list[len(list)-1].output += line
+		case heads:
+			section = strings.TrimSpace(heading)
 		}
 	}
 	return list
 }
 
-// TestREADME runs every console example of the README to the letter, in order, against one broker, and compares what it
-// prints.
+// TestREADME runs every console example of the README to the letter, in order, against one broker, those about clusters
+// against three, and compares what it prints.
 func TestREADME(t *testing.T) {
+	skipWithout(t)
 	bin, work := filepath.Join(t.TempDir(), "skidway"), t.TempDir()
 	build := exec.Command("go", "build", "-o", bin, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -47,8 +57,15 @@ func TestREADME(t *testing.T) {
 	env = append(env, "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "HOME="+work, "XDG_DATA_HOME="+work)
 	examples := readmeExamples(t)
 	require.Equal(t, "skidway serve --dev", examples[0].command)
-	address := serveForREADME(t, bin, env)
+	alone := serveForREADME(t, bin, env)
+	cluster, err := startCluster(bin, filepath.Join(t.TempDir(), "cluster"), env, []string{"-", "-", "-"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cluster.close()) })
 	for _, e := range examples[1:] {
+		address := alone
+		if e.section == clusterSection {
+			address = cluster.addresses()
+		}
 		cmd := exec.Command("bash", "-c", e.command)
 		cmd.Dir, cmd.Env = work, append(env, "SKIDWAY_SERVER="+address)
 		out, _ := cmd.CombinedOutput()

@@ -156,7 +156,9 @@ func describeEach(ctx context.Context, c *client.Client, named []string) ([]wire
 		names[i] = t.Name
 	}
 	topics, err := admin.DescribeTopics(ctx, names...)
-	return slices.DeleteFunc(topics, func(t wire.TopicDescription) bool { return t.Error != nil }), err // deleted meanwhile
+	return slices.DeleteFunc(topics, func(t wire.TopicDescription) bool {
+		return t.Error != nil // deleted meanwhile
+	}), err
 }
 
 // proposal is what a plan proposes.
