@@ -9,7 +9,7 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 .PHONY: build
 build: ## Build bin/skidway, one static binary.
@@ -22,6 +22,16 @@ demo: build ## Start a broker, load real data, read it back, kill -9 it in the m
 .PHONY: demo-stop
 demo-stop: ## Stop the broker that demo left running and delete its data.
 	@scripts/demo stop
+
+.PHONY: demo-cluster
+demo-cluster: build ## Three brokers under load, kill -9 of one leader after the other, and a check that no ack was broken.
+	@scripts/test-deps zookeeper
+	@CGO_ENABLED=0 $(GO) build -o bin/numbers ./examples/numbers
+	@scripts/demo-cluster start
+
+.PHONY: demo-cluster-stop
+demo-cluster-stop: ## Stop the cluster that demo-cluster left running and delete its data.
+	@scripts/demo-cluster stop
 
 .PHONY: deps
 deps: ## Install what the tests need (a C compiler for the race detector, Python with msgpack, ZooKeeper).

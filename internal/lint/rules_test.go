@@ -13,7 +13,7 @@ var rows = map[string]int{
 	"internal/storemodel": 3, "partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "replication": 3, "wire": 3,
 	"cluster": 4, "peer": 4, "retention": 4, "group": 4, "wire/kafka": 4,
 	"adopt": 5, "broker": 5, "client": 5,
-	"bench": 6, "internal/sim": 6, "internal/history": 6,
+	"bench": 6, "internal/sim": 6, "internal/history": 6, "examples/numbers": 6,
 	"cmd/skidway": 7, "internal/chaos": 7,
 
 	// The command's own parts: what only it imports, and what these share.
@@ -71,7 +71,7 @@ var metricsLibraries = []string{"github.com/prometheus", "go.opentelemetry.io", 
 // what is to be done.
 var outside = []string{
 	"kv", "wire", "wire/kafka", "peer", "cluster", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim",
-	"internal/history", "internal/faultfs", "internal/zkserver", "internal/chaos",
+	"internal/history", "internal/faultfs", "internal/zkserver", "internal/chaos", "examples/numbers",
 }
 
 // effectImports are import paths, with all below them, that bring in the outside world.
