@@ -46,6 +46,7 @@ func (n *node) readController() {
 }
 
 func (n *node) elect(e replication.Elect) {
+	session := n.session
 	n.request(func() replication.Outcome {
 		var ops []treeOp
 		if e.TakeOver >= 0 {
@@ -53,12 +54,15 @@ func (n *node) elect(e replication.Elect) {
 		}
 		o := n.w.multi(append(ops,
 			treeOp{
-				kind: metadata.OpCreate, path: controllerPath, session: n.session,
-				value: controllerNode{n.id, e.BrokerEpoch, e.Epoch, n.session},
+				kind: metadata.OpCreate, path: controllerPath, session: session,
+				value: controllerNode{n.id, e.BrokerEpoch, e.Epoch, session},
 			},
 			treeOp{kind: metadata.OpSet, path: controllerEpochPath, value: e.Epoch, version: e.EpochVersion})...)
 		if o == replication.OutcomeOK {
-			n.w.tracef("broker %d is controller %d, take-over %v", n.id, e.Epoch, e.TakeOver >= 0)
+			n.w.tracef("broker %d is controller %d", n.id, e.Epoch)
+			if e.TakeOver >= 0 {
+				n.w.fire(EagerTakeOver)
+			}
 		}
 		return o
 	}, func(o replication.Outcome) { n.stepController(replication.Elected{Outcome: o}) })
@@ -88,13 +92,30 @@ func (n *node) guarded(guard int32, land func() replication.Outcome) {
 
 func (n *node) apply(e replication.Apply) {
 	for _, c := range e.Changes {
+		part := int(c.Topic - 1)
 		n.guarded(e.EpochVersion, func() replication.Outcome {
-			if c.Kind == replication.CreatePartition {
-				return n.create(int(c.Index), c.State)
+			switch c.Kind {
+			case replication.CreatePartition:
+				return n.create(part, c.State)
+			case replication.DeletePartition:
+				return n.w.multi(treeOp{kind: metadata.OpDelete, path: partPath(part), version: c.Version})
+			case replication.DeleteTopic:
+				n.w.topics[part].gone = true
+				return replication.OutcomeOK
 			}
-			return n.setState(int(c.Index), c.State, c.Version)
+			return n.planned(part, c)
 		})
 	}
+}
+
+// planned carries out a controller's change of a partition.
+func (n *node) planned(part int, c replication.StateChange) replication.Outcome {
+	before := n.w.state(part)
+	o := n.setState(part, c.State, c.Version)
+	if o == replication.OutcomeOK {
+		n.w.noteElection(part, &before, &c.State)
+	}
+	return o
 }
 
 func (n *node) declareDead(e replication.DeclareDead) {
@@ -105,7 +126,7 @@ func (n *node) declareDead(e replication.DeclareDead) {
 			return replication.OutcomeBadVersion
 		}
 		n.w.tracef("broker %d declares %d dead", n.id, e.Broker)
-		n.w.removed++
+		n.w.fire(EagerRemoval)
 		return n.w.multi(treeOp{kind: metadata.OpDelete, path: idPath(e.Broker), version: version})
 	})
 }
@@ -120,13 +141,17 @@ func (n *node) create(part int, s replication.State) replication.Outcome {
 
 func (w *world) snapshot() replication.Snapshot {
 	s := replication.Snapshot{Brokers: w.registered()}
-	s.Topics = []replication.Topic{{
-		ID: 1, Partitions: int32(w.cfg.Partitions), Replicas: int32(w.cfg.Replicas), MinISR: w.cfg.MinISR,
-	}}
-	for p := range w.cfg.Partitions {
+	for p := range w.topics {
+		t := &w.topics[p]
+		if t.gone {
+			continue
+		}
+		s.Topics = append(s.Topics, replication.Topic{
+			ID: uint64(p + 1), Partitions: 1, Replicas: int32(w.cfg.Replicas), MinISR: t.minISR, Deleting: t.deleted,
+		})
 		if v, version, ok := w.tree.get(partPath(p)); ok {
 			s.Partitions = append(s.Partitions, replication.Partition{
-				Topic: 1, Index: int32(p), State: v.(replication.State), Version: version, Target: w.targets[p],
+				Topic: uint64(p + 1), State: v.(replication.State), Version: version, Target: t.target, Unclean: t.order,
 			})
 		}
 	}

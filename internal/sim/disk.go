@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/skidway/skidway/replication"
@@ -10,11 +11,12 @@ import (
 // image is what a store holds of one partition.
 type image struct {
 	promised int32
-	void     bool // damaged, and marked so
 	start    int64
 	data     int64
 	history  replication.History
 	batches  []replication.Batch
+	before   map[uint32]sent // by producer, what batches below data did; never changed
+	void     bool
 }
 
 func (im *image) end() int64 {
@@ -36,16 +38,46 @@ func (im *image) truncate(to int64) {
 		n--
 	}
 	im.batches = slices.Clip(im.batches[:n])
+	if n == 0 && to < im.start { // empty at its start, and without what would say that it shares records up to there
+		im.data, im.history = im.start, nil
+	}
+	im.start = min(im.start, im.end())
 	im.history.Truncate(im.end())
 }
+
+// retain lets the log begin at start, or where it ends, and removes the batches below.
+func (im *image) retain(start int64) {
+	im.start = max(im.start, min(start, im.end()))
+	n := 0
+	for n < len(im.batches) && im.batches[n].End <= im.start {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	im.before = newView(im.before, im.batches[:n]).last
+	im.data = im.batches[n-1].End
+	im.batches = slices.Clone(im.batches[n:])
+}
+
+// raiseStart is an item by which retention raises a log's start.
+type raiseStart struct{ start int64 }
+
+// markVoid is an item that says that a log is damaged.
+type markVoid struct{}
 
 // item is one entry of a store's committer, and of its write-ahead log.
 type item struct {
 	part       int
 	generation uint64
-	effect     replication.Effect
+	effect     any // a replication.Effect, a raiseStart or a markVoid
 	raises     bool
-	void       bool // marks the log as damaged; no effect
+}
+
+// dropped tells whether an item is left out where the log has that generation: of appends only.
+func (it item) dropped(generation uint64) bool {
+	_, isAppend := it.effect.(replication.Append)
+	return isAppend && it.generation != generation
 }
 
 // disk is one store: a queue, and one log over all partitions, of which a prefix is synced.
@@ -77,10 +109,10 @@ func (d *disk) enqueue(it item) {
 // commit applies what is queued, but for appends of an older generation.
 func (d *disk) commit() (done []item) {
 	for _, it := range d.queue {
-		if !it.raises && !it.void && it.generation != d.generation[it.part] {
+		if it.dropped(d.generation[it.part]) {
 			continue
 		}
-		apply(&d.applied[it.part], it)
+		apply(&d.applied[it.part], it.effect)
 		d.unsynced = append(d.unsynced, it)
 		done = append(done, it)
 	}
@@ -101,7 +133,7 @@ func (d *disk) sync(n int) []item {
 func (d *disk) persist(it item) {
 	im := &d.synced[it.part]
 	promised := im.promised
-	apply(im, it)
+	apply(im, it.effect)
 	if d.bug == M5PromiseNotPersisted {
 		im.promised = promised
 	}
@@ -117,9 +149,8 @@ func (d *disk) crash(keep int) {
 	}
 }
 
-func apply(im *image, it item) {
-	im.void = im.void || it.void
-	switch e := it.effect.(type) {
+func apply(im *image, e any) {
+	switch e := e.(type) {
 	case replication.Promise:
 		im.promised = max(im.promised, e.Epoch)
 		if e.Lead {
@@ -134,21 +165,50 @@ func apply(im *image, it item) {
 		im.truncate(e.To)
 	case replication.Remove:
 		*im = image{promised: im.promised}
+	case replication.Erase:
+		*im = image{promised: replication.NoEpoch}
 	case replication.Reset:
-		im.void = false
-		im.data, im.start, im.batches, im.history = e.DataStart, e.LogStart, nil, slices.Clone(e.History)
+		*im = image{
+			promised: im.promised, data: e.DataStart, start: e.LogStart, history: slices.Clone(e.History),
+			before: producersOf(e.Producers),
+		}
+	case raiseStart:
+		im.retain(e.start)
+	case markVoid:
+		im.void = true
 	}
 }
 
-// value is what one batch says: a producer and its sequence number.
+// producersOf reads what an OutOfRange says of producers, and rowsOf writes it.
+func producersOf(rows []replication.Producer) map[uint32]sent {
+	out := make(map[uint32]sent, len(rows))
+	for _, r := range rows {
+		out[uint32(r.ID)] = sent{binary.BigEndian.Uint32(r.State), int64(binary.BigEndian.Uint64(r.State[4:]))}
+	}
+	return out
+}
+
+func rowsOf(producers map[uint32]sent) (rows []replication.Producer) {
+	for _, id := range slices.Sorted(maps.Keys(producers)) {
+		s := producers[id]
+		state := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, s.seq), uint64(s.end))
+		rows = append(rows, replication.Producer{ID: int64(id), State: state})
+	}
+	return rows
+}
+
+// value is what one batch says: a producer, its sequence number, and which attempt at it this is.
 type value struct {
-	producer, seq uint32
+	producer, seq, try uint32
 }
 
 func (v value) bytes() []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, v.producer), v.seq)
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, 12), v.producer)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, v.seq), v.try)
 }
 
 func valueOf(b replication.Batch) value {
-	return value{binary.BigEndian.Uint32(b.Bytes), binary.BigEndian.Uint32(b.Bytes[4:])}
+	return value{
+		binary.BigEndian.Uint32(b.Bytes), binary.BigEndian.Uint32(b.Bytes[4:]), binary.BigEndian.Uint32(b.Bytes[8:]),
+	}
 }

@@ -4,7 +4,32 @@ import (
 	"slices"
 
 	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/replication"
 )
+
+// fault is one kind of fault that a run may have, and how often beside others.
+type fault struct {
+	weight int
+	do     func(w *world, n *node)
+}
+
+// chooseFaults draws which kinds of faults a run has: with fewer of them some come
+// together that would be rare otherwise.
+func (w *world) chooseFaults() (kinds []fault) {
+	all := []fault{
+		{3, (*world).stallAndKill}, {1, (*world).wipe}, {1, (*world).damage}, {1, (*world).lie}, {1, (*world).fill},
+		{1, func(_ *world, n *node) { n.expire() }},
+		{1, (*world).pause}, {1, (*world).cutStore}, {1, (*world).jump}, {1, (*world).lag},
+		{1, (*world).reassign}, {1, (*world).drain}, {1, (*world).changeMinISR}, {1, (*world).orderUnclean},
+		{2, (*world).raiseStart}, {4, (*world).cutNetwork},
+	}
+	for _, f := range all {
+		if w.chance(70) {
+			kinds = append(kinds, f)
+		}
+	}
+	return append(kinds, all[0])
+}
 
 // fault lets something go wrong, and comes back for the next.
 func (w *world) fault() {
@@ -12,37 +37,16 @@ func (w *world) fault() {
 		return
 	}
 	w.faults++
-	n := w.brokers[w.rng.IntN(len(w.brokers))]
-	peer := w.rng.IntN(len(w.brokers))
-	switch k := w.rng.IntN(16); {
-	case k < 3 && n.up:
-		w.stallAndKill(n)
-	case k == 3 && n.up && w.cfg.MinISR > 1:
-		w.wipe(n)
-	case k == 11 && n.up && w.cfg.MinISR > 1:
-		w.damage(n)
-	case k == 4:
-		n.expire()
-	case k == 5 && n.up && !n.paused:
-		w.pause(n)
-	case k == 6:
-		n.zkCut = true
-		w.after(w.between(200, 5000), func() { n.zkCut = false })
-	case k == 7:
-		n.jumped += w.between(-3000, 3000)
-	case k == 12:
-		w.reassign()
-	case k == 13 && n.up:
-		w.drain(n)
-	case k == 15:
-		n.behind = w.between(100, 4000)
-		w.after(w.between(500, 6000), n.catchUp)
-	case k == 14 && peer != int(n.id-1):
-		w.net.reject(int(n.id-1), peer)
-	case k == 8 && peer != int(n.id-1):
-		w.net.block(int(n.id-1), peer, w.chance(50))
-	case peer != int(n.id-1):
-		w.net.reset(int(n.id-1), peer)
+	total := 0
+	for _, f := range w.kinds {
+		total += f.weight
+	}
+	k := w.rng.IntN(total)
+	for _, f := range w.kinds {
+		if k -= f.weight; k < 0 {
+			f.do(w, w.brokers[w.rng.IntN(len(w.brokers))])
+			break
+		}
 	}
 	w.after(w.between(100, 900), w.fault)
 }
@@ -52,19 +56,16 @@ func (w *world) fault() {
 func (w *world) kill(n *node) {
 	n.crash()
 	n.silent = w.chance(40)
-	session := n.session
-	w.after(w.between(4000, 6000), func() { w.end(session) })
-	w.after(w.between(20, 4000), func() {
-		if !n.up {
-			n.start()
-		}
-	})
+	w.restart(n, w.between(20, 4000))
 }
 
 // stallAndKill may let the disk stall before the crash, so that more of what was shipped
 // is not durable here.
 func (w *world) stallAndKill(n *node) {
-	if w.chance(40) {
+	switch {
+	case !n.up:
+		return
+	case w.chance(40):
 		w.kill(n)
 		return
 	}
@@ -77,85 +78,41 @@ func (w *world) stallAndKill(n *node) {
 	})
 }
 
-// wipe replaces the disk of a broker, where the promise allows it (P3b): with
-// min.insync.replicas of two one disk at a time. The next may go once no partition counts on
-// what the last one held any more; before, a write that is on its way may leave an ISR of
-// destroyed stores alone. (Seed 529: a shrink landed between two disks.)
-func (w *world) wipe(n *node) {
-	for p := range w.cfg.Partitions {
-		if !w.spares(n, p) {
-			return
-		}
-	}
-	w.kill(n)
-	n.format()
-	w.tracef("disk of %d is replaced", n.id)
+func (w *world) cutStore(n *node) {
+	n.zkCut = true
+	w.after(w.between(200, 5000), func() { n.zkCut = false })
 }
 
-// spares tells whether a partition can do without what the broker holds of it: no other disk that is counted on has
-// been replaced, no other copy is damaged, and another is in sync.
-func (w *world) spares(n *node, p int) bool {
-	s := w.state(p)
-	others := 0
-	for _, m := range slices.Concat(s.ISR, s.ELR) {
-		b := w.brokers[m.Broker-1]
-		if m != b.member() || b.damaged(p) {
-			return false
-		}
-		if m.Broker != n.id && slices.Contains(s.ISR, m) {
-			others++
-		}
-	}
-	return others > 0
+func (w *world) jump(n *node) {
+	n.jumped += w.between(-3000, 3000)
+	w.fire(ClockJumped)
 }
 
-// damaged tells whether a broker's copy of a partition is, or is about to be, marked as damaged.
-func (n *node) damaged(p int) bool {
-	pending := func(items []item) bool {
-		return slices.ContainsFunc(items, func(it item) bool { return it.void && it.part == p })
-	}
-	return n.disk.synced[p].void || pending(n.disk.unsynced) || pending(n.disk.queue)
+// lag lets a broker read from a server that is behind.
+func (w *world) lag(n *node) {
+	n.behind = w.between(100, 4000)
+	w.after(w.between(500, 6000), n.catchUp)
 }
 
-// damage lets a broker find one copy damaged.
-func (w *world) damage(n *node) {
-	p := w.rng.IntN(w.cfg.Partitions)
-	if w.spares(n, p) {
-		w.tracef("partition %d of %d is damaged", p, n.id)
-		n.enqueue(item{part: p, void: true})
-	}
-}
-
-// reassign asks for other replicas of a partition, or takes that back.
-func (w *world) reassign() {
-	p := w.rng.IntN(w.cfg.Partitions)
-	target := make([]int32, 0, w.cfg.Replicas)
-	for _, i := range w.rng.Perm(w.cfg.Brokers)[:w.cfg.Replicas] {
-		target = append(target, int32(i+1))
-	}
-	w.targets[p] = target
-	w.tracef("partition %d is to have replicas %v", p, target)
-}
-
-// drain lets a broker give its leaderships away, and then starts it anew.
-func (w *world) drain(n *node) {
-	v, version, ok := w.tree.get(idPath(n.id))
-	if !ok {
+func (w *world) cutNetwork(n *node) {
+	peer := w.rng.IntN(len(w.brokers))
+	if peer == int(n.id-1) {
 		return
 	}
-	b := v.(registration)
-	b.Draining = true
-	w.tree.multi(treeOp{kind: metadata.OpSet, path: idPath(n.id), value: b, version: version})
-	w.tracef("broker %d drains", n.id)
-	process := n.process
-	w.after(w.between(100, 3000), func() {
-		if n.process == process && n.up {
-			w.kill(n)
-		}
-	})
+	switch w.rng.IntN(6) {
+	case 0:
+		w.net.reject(int(n.id-1), peer)
+	case 1:
+		w.net.block(int(n.id-1), peer, w.chance(50))
+	default:
+		w.net.reset(int(n.id-1), peer)
+	}
 }
 
 func (w *world) pause(n *node) {
+	if !n.up || n.paused {
+		return
+	}
 	n.paused = true
 	process := n.process
 	if w.chance(50) {
@@ -177,8 +134,11 @@ func (w *world) pause(n *node) {
 func (w *world) heal() {
 	w.healed = true
 	w.tracef("healed")
+	for p := range w.topics {
+		w.topics[p].minISR = min(w.topics[p].minISR, int32(w.cfg.Replicas))
+	}
 	for i, n := range w.brokers {
-		n.zkCut = false
+		n.zkCut, n.full = false, false
 		n.catchUp()
 		if !n.up {
 			n.start()
@@ -197,5 +157,21 @@ func (w *world) heal() {
 				w.net.reset(i, j)
 			}
 		}
+	}
+}
+
+// alarm checks that there is a reason for what an operator is told.
+func (w *world) alarm(n *node, part int, e replication.Alarm) {
+	t := &w.topics[part]
+	hurt := slices.Contains(t.hurt, e.Broker)
+	switch {
+	case t.void, t.deleted:
+	case e.Reason == replication.AlarmVoid && hurt:
+	case e.Reason == replication.AlarmNotDurable && hurt:
+		if w.brokers[e.Broker-1].liar[part] {
+			w.fire(LieFound)
+		}
+	default:
+		w.failf("broker %d, partition %d: alarm about broker %d: %v", n.id, part, e.Broker, e.Reason)
 	}
 }

@@ -34,12 +34,20 @@ func (n *network) send(from, to *node, part int, m replication.Message) {
 	delay := n.w.between(0, 4)
 	if n.w.chance(2) && !n.w.healed {
 		delay += n.w.between(0, 400)
+		n.w.fire(MessageLate)
 	}
 	at := max(n.w.now+delay, n.last[a][b])
 	n.last[a][b] = at
 	conn, process, lost := n.told[a][b], to.process, n.cut[a][b]
+	if lost {
+		n.w.fire(MessageLost)
+	}
 	deliver := func() {
 		to.run(process, func() {
+			if n.conn[a][b] != conn {
+				n.w.fire(OldBytes)
+			}
+			n.w.messagef("%d to %d, partition %d: %T%+v", from.id, to.id, part, m, m)
 			n.disconnected(to, from, conn) // a new connection tells that the old one is over
 			to.step(part, replication.Received{From: from.id, Message: m})
 		})
@@ -52,7 +60,12 @@ func (n *network) send(from, to *node, part int, m replication.Message) {
 		}
 	})
 	if n.w.chance(n.w.cfg.Replayed) && !n.w.healed { // something on the way says it again, much later (E15, E16)
-		n.w.after(at-n.w.now+n.w.between(100, 6000), deliver)
+		sender := from.process // what another process said bears the tags of another link, see package peer
+		n.w.after(at-n.w.now+n.w.between(100, 6000), func() {
+			if from.process == sender {
+				deliver()
+			}
+		})
 	}
 }
 
@@ -65,6 +78,7 @@ func (n *network) reset(x, y int) {
 		delay := n.w.between(0, 5)
 		if n.w.chance(30) {
 			delay = n.w.between(500, 1500) // half open, until a heartbeat is missed
+			n.w.fire(HalfOpen)
 		}
 		process, conn := at.process, n.conn[x][y]
 		n.w.after(delay, func() { at.run(process, func() { n.disconnected(at, peer, conn) }) })
@@ -98,6 +112,9 @@ func (n *network) tell(from, to *node, ev replication.ControllerEvent) {
 func (n *network) refuses(from, to *node) bool {
 	a, b := from.id-1, to.id-1
 	dead := !to.up && !to.silent && !n.cut[a][b] && !n.cut[b][a]
+	if !dead && n.deny[a][b] && to.up {
+		n.w.fire(OneSidedReject)
+	}
 	return dead || n.deny[a][b]
 }
 
@@ -110,6 +127,9 @@ func (n *network) reject(x, y int) {
 func (n *network) block(x, y int, bothWays bool) {
 	n.cut[x][y] = true
 	n.cut[y][x] = n.cut[y][x] || bothWays
+	if !n.cut[y][x] {
+		n.w.fire(OneWayCut)
+	}
 	heal := func() {
 		n.cut[x][y], n.cut[y][x], n.deny[x][y] = false, false, false
 		n.reset(x, y)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,12 +26,19 @@ type node struct {
 	core       *replication.Session
 	controller *replication.Controller
 	session    int64
+	connected  bool  // of this process
 	be         int32 // of the newest registration
 	storeEpoch int32 // durable
 	zkCut      bool
 	behind     time.Duration // of the metadata server that it reads partitions from
 	silent     bool          // the machine is gone, so that nobody refuses a connection
 	reading    []bool        // a read of that partition is on its way
+	known      []known       // by partition, what the core read or wrote last
+	full       bool          // the disk takes no records of others
+	starts     []int64       // by partition, the log start that was asked for
+	told       []int64       // by partition, where the log begins, as the core was told
+	void       []bool        // by partition, its core was told that the log is damaged
+	liar       []bool        // by partition: lost what it had synced, and is counted on all the same
 
 	disk     *disk
 	replicas []*replication.Replica
@@ -43,6 +52,7 @@ type node struct {
 type view struct {
 	batches []replication.Batch
 	last    map[uint32]sent // by producer
+	data    int64           // where the log begins
 }
 
 type sent struct {
@@ -50,9 +60,28 @@ type sent struct {
 	end int64
 }
 
-func (v *view) set(batches []replication.Batch) {
-	v.batches, v.last = nil, make(map[uint32]sent)
+// newView returns what batches make of a log, of which before is what producers did below them.
+func newView(before map[uint32]sent, batches []replication.Batch) view {
+	v := view{last: maps.Clone(before)}
+	if v.last == nil {
+		v.last = make(map[uint32]sent)
+	}
 	v.add(batches)
+	return v
+}
+
+// viewOf returns what a store holds as a broker has it in memory.
+func viewOf(im *image) view {
+	v := newView(im.before, im.batches)
+	v.data = im.data
+	return v
+}
+
+// find gives the place of the batch that begins at base.
+func find(batches []replication.Batch, base int64) (int, bool) {
+	return slices.BinarySearchFunc(batches, base, func(b replication.Batch, base int64) int {
+		return cmp.Compare(b.Base, base)
+	})
 }
 
 func (v *view) add(batches []replication.Batch) {
@@ -61,6 +90,12 @@ func (v *view) add(batches []replication.Batch) {
 		x := valueOf(b)
 		v.last[x.producer] = sent{x.seq, b.End}
 	}
+}
+
+// known is a state as a core knows it.
+type known struct {
+	replication.State
+	version int32
 }
 
 func newNode(w *world, id int32) *node {
@@ -74,6 +109,7 @@ func (n *node) format() {
 	n.w.storage++
 	n.storage, n.storeEpoch = n.w.storage, 0
 	n.disk = newDisk(n.w.cfg.Partitions, n.w.cfg.Bug)
+	n.liar = make([]bool, n.w.cfg.Partitions)
 }
 
 func (n *node) member() replication.Member {
@@ -83,11 +119,17 @@ func (n *node) member() replication.Member {
 // start runs a new process on the store.
 func (n *node) start() {
 	n.process++
+	n.connected = false
 	n.up, n.paused, n.held, n.busy, n.syncing, n.stalled = true, false, nil, false, false, false
-	n.rate, n.jumped = 1000+n.w.rng.Int64N(21)-10, n.w.between(0, 5000)
-	n.reading = make([]bool, n.w.cfg.Partitions)
+	n.rate, n.jumped, n.full = 1000+n.w.rng.Int64N(201)-100, n.w.between(0, 5000), false
+	n.reading, n.known = make([]bool, n.w.cfg.Partitions), make([]known, n.w.cfg.Partitions)
+	n.void = make([]bool, n.w.cfg.Partitions)
+	n.starts, n.told = make([]int64, n.w.cfg.Partitions), make([]int64, n.w.cfg.Partitions)
 	n.replicas, n.views = nil, make([]view, n.w.cfg.Partitions)
 	for p := range n.w.cfg.Partitions {
+		n.known[p].version = -1
+		n.void[p] = n.disk.synced[p].void
+		n.starts[p], n.told[p] = n.disk.synced[p].start, n.disk.synced[p].data
 		im := &n.disk.synced[p]
 		promised := im.promised
 		if n.w.cfg.Bug == M4EpochKept {
@@ -99,7 +141,7 @@ func (n *node) start() {
 			Promised: promised, LogStart: im.start, DataStart: im.data, End: im.end(), History: im.history,
 			Void: im.void,
 		}))
-		n.views[p].set(im.batches)
+		n.views[p] = viewOf(im)
 		n.w.checks.forget(n, p)
 	}
 	copy(n.w.net.told[n.id-1], n.w.net.conn[n.id-1])
@@ -112,6 +154,8 @@ func (n *node) start() {
 	n.every(150, func() { n.stepController(replication.Changed{}) })
 	n.every(200, n.greet)
 	n.every(500, n.probe)
+	n.every(1000, n.lookForTombstones)
+	n.every(500, n.tellStarts)
 	n.stepSession(replication.Started{})
 }
 
@@ -146,10 +190,28 @@ func (n *node) crash() {
 		keep = n.w.rng.IntN(k + 1)
 	}
 	n.w.tracef("crash %d, %d of %d kept", n.id, keep, len(n.disk.unsynced))
+	n.noteLost(append(slices.Clone(n.disk.unsynced[keep:]), n.disk.queue...))
 	n.disk.crash(keep)
 	for i := range n.w.brokers {
 		if int32(i+1) != n.id {
 			n.w.net.reset(int(n.id-1), i)
+		}
+	}
+}
+
+// noteLost counts what a crash takes away.
+func (n *node) noteLost(items []item) {
+	for i, it := range items {
+		switch it.effect.(type) {
+		case replication.Promise:
+			n.w.fire(CrashInPromise)
+		case replication.Truncate:
+			n.w.fire(CrashInTruncation)
+		case replication.Reset, replication.Remove:
+			n.w.fire(CrashInReset)
+		}
+		if i == 0 {
+			n.w.fire(LostSuffix)
 		}
 	}
 }
@@ -168,6 +230,10 @@ func (n *node) run(process int, do func()) {
 func (n *node) resume() {
 	held := n.held
 	n.paused, n.held = false, nil
+	n.w.fire(Paused, n.id)
+	if !n.alive() {
+		n.w.fire(PausedPastSession)
+	}
 	for _, do := range held {
 		do()
 	}
@@ -200,9 +266,13 @@ func (n *node) tick() {
 }
 
 func (n *node) step(part int, ev replication.Event) {
+	if ev, ok := ev.(replication.StateRead); ok && ev.Version > n.known[part].version {
+		n.known[part] = known{ev.State, ev.Version}
+	}
 	for _, e := range slices.Clone(n.replicas[part].Step(n.clock(), ev)) {
 		n.carry(part, e)
 	}
+	n.followStart(part)
 	n.w.checks.observe(n, part)
 }
 
@@ -211,41 +281,60 @@ func (n *node) carry(part int, e replication.Effect) {
 	case replication.Promise:
 		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Truncate:
+		n.w.fire(Diverged, n.id, part, e.To)
 		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Reset:
+		n.views[part] = view{data: e.DataStart, last: producersOf(e.Producers)}
+		n.w.checks.forget(n, part)
 		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Remove:
 		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
+	case replication.Erase:
+		n.enqueue(item{part: part, generation: e.Generation, effect: e, raises: true})
 	case replication.Append:
-		n.views[part].add(e.Batches)
-		n.enqueue(item{part: part, generation: e.Generation, effect: e})
+		n.append(part, e)
 	case replication.Send:
-		n.w.net.send(n, n.w.brokers[e.To-1], part, e.Message)
+		n.send(part, e)
 	case replication.Ship:
 		n.ship(part, e)
 	case replication.Reply:
-		n.w.checks.replied(n, part, e)
-		n.w.reply(part, e)
+		n.w.reply(n, part, e)
 	case replication.BarrierReply:
-		n.w.checks.told(n, part, e)
+		n.w.barrierReply(n, part, e)
 	case replication.WriteState:
 		n.writeState(part, e)
 	case replication.ReadState:
 		n.read(part, true)
 	case replication.Alarm:
-		if e.Reason == replication.AlarmVoid {
-			return
-		}
-		n.w.failf("broker %d, partition %d: alarm %d about %d", n.id, part, e.Reason, e.Broker)
+		n.w.alarm(n, part, e)
 	}
+}
+
+// append takes batches into the log, but not what others send if the disk is full.
+func (n *node) append(part int, e replication.Append) {
+	if n.full && n.replicas[part].Status().Role == replication.Follower {
+		n.w.fire(DiskFull, n.id, part)
+		n.step(part, replication.Rejected{Generation: e.Generation})
+		return
+	}
+	n.views[part].add(e.Batches)
+	n.enqueue(item{part: part, generation: e.Generation, effect: e})
+}
+
+// send gives a message to the network; what is to be known of producers is filled in.
+func (n *node) send(part int, e replication.Send) {
+	if m, ok := e.Message.(replication.OutOfRange); ok {
+		m.Producers = rowsOf(n.disk.synced[part].before)
+		e.Message = m
+		n.w.fire(BehindLogStart, e.To, part, m.DataStart, m.LogStart)
+	}
+	n.w.net.send(n, n.w.brokers[e.To-1], part, e.Message)
 }
 
 // ship sends a few batches at a time.
 func (n *node) ship(part int, e replication.Ship) {
 	batches := n.views[part].batches
-	i, ok := slices.BinarySearchFunc(batches, e.Base, func(b replication.Batch, base int64) int {
-		return int(b.Base - base)
-	})
+	i, ok := find(batches, e.Base)
 	if !ok {
 		return
 	}
@@ -265,12 +354,31 @@ func (n *node) ship(part int, e replication.Ship) {
 
 func (n *node) enqueue(it item) {
 	n.disk.enqueue(it)
+	n.mayCrashIn(it)
 	if n.busy {
 		return
 	}
 	n.busy = true
 	process := n.process
 	n.w.after(n.w.between(0, 2), func() { n.run(process, n.commit) })
+}
+
+// mayCrashIn lets the broker crash, at times, while the log begins a generation.
+func (n *node) mayCrashIn(it item) {
+	percent := 0
+	switch it.effect.(type) {
+	case replication.Promise:
+		percent = 1
+	case replication.Truncate, replication.Reset, replication.Remove:
+		percent = 10
+	}
+	if process := n.process; !n.w.healed && n.w.chance(percent) {
+		n.w.after(n.w.between(0, 6), func() {
+			if n.up && n.process == process {
+				n.w.kill(n)
+			}
+		})
+	}
 }
 
 func (n *node) commit() {
@@ -308,14 +416,18 @@ func (n *node) synced(count int) {
 	for _, it := range n.disk.sync(count) {
 		im := &n.disk.synced[it.part]
 		switch e := it.effect.(type) {
-		case nil:
-			n.step(it.part, replication.Damaged{})
 		case replication.Append:
 			n.step(it.part, replication.Synced{Generation: it.generation, End: e.Batches[len(e.Batches)-1].End})
 		case replication.Promise:
 			n.settle(it)
 			n.step(it.part, replication.Promised{Generation: it.generation, End: im.end(), History: im.history})
-		default:
+		case raiseStart:
+			n.trimmed(it.part, im)
+		case markVoid:
+			n.void[it.part] = true
+			n.step(it.part, replication.Damaged{})
+		default: // of an Erase the core wants no answer, and ignores it
+			n.void[it.part] = im.void
 			n.settle(it)
 			n.step(it.part, replication.Cut{Generation: it.generation, End: im.end(), History: im.history})
 		}
@@ -326,7 +438,7 @@ func (n *node) synced(count int) {
 // settle lets the view be what the store holds, if nothing newer is queued.
 func (n *node) settle(it item) {
 	if it.generation == n.disk.generation[it.part] {
-		n.views[it.part].set(n.disk.synced[it.part].batches)
+		n.views[it.part] = viewOf(&n.disk.synced[it.part])
 		n.w.checks.forget(n, it.part)
 	}
 }

@@ -70,6 +70,10 @@ func (n *node) tell(ev replication.Event) {
 // connect makes a session, once the store can be reached.
 func (n *node) connect() {
 	process := n.process
+	if before := n.session; n.connected { // it is given up, and ends by itself
+		n.connected = false
+		n.w.after(n.w.between(0, 6000), func() { n.w.end(before) })
+	}
 	var try func()
 	try = func() {
 		n.run(process, func() {
@@ -82,6 +86,7 @@ func (n *node) connect() {
 				n.session = n.w.session
 				n.w.sessions[n.session] = n.id
 			}
+			n.connected = true
 			n.stepSession(replication.Connected{Session: n.session})
 		})
 	}
@@ -189,6 +194,7 @@ func (n *node) expire() {
 		return
 	}
 	n.w.end(n.session)
+	n.w.fire(SessionLost)
 	if n.w.chance(60) {
 		n.zkCut = true
 		n.w.after(n.w.between(0, 4000), func() { n.zkCut = false })

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skidway/skidway/metadata"
@@ -13,7 +14,7 @@ const (
 	controllerEpochPath = "/controller_epoch"
 )
 
-func partPath(p int) string     { return fmt.Sprint("/parts/1/", p) }
+func partPath(p int) string     { return fmt.Sprint("/parts/", p+1, "/0") }
 func idPath(id int32) string    { return fmt.Sprint("/brokers/ids/", id) }
 func epochPath(id int32) string { return fmt.Sprint("/brokers/epochs/", id) }
 
@@ -41,13 +42,24 @@ func (n *node) request(land func() replication.Outcome, done func(replication.Ou
 	}
 	lost := n.zkCut || !w.healed && w.chance(w.cfg.Unknown)
 	reaches := !n.zkCut || w.chance(50)
+	connected := n.connected
 	w.after(arrive, func() {
-		if !reaches {
+		switch {
+		case !connected:
+			return
+		case !reaches:
+			w.fire(UnknownLost)
 			return
 		}
 		o := replication.OutcomeFenced
 		if _, ok := w.sessions[session]; ok {
 			o = land()
+			switch {
+			case answered && o == replication.OutcomeOK:
+				w.fire(UnknownLate)
+			case lost && o == replication.OutcomeOK:
+				w.fire(UnknownLanded)
+			}
 		} else {
 			over = true
 		}
@@ -71,6 +83,9 @@ func (n *node) wake(path string) {
 		n.later(n.probe)
 	}
 	for p := range n.reading {
+		if path == partPath(p) && n.up && n.reading[p] {
+			n.w.fire(WatchesCoalesced)
+		}
 		if path == partPath(p) && n.up && !n.reading[p] {
 			n.reading[p] = true
 			n.later(func() {
@@ -111,6 +126,9 @@ func (n *node) read(part int, newest bool) {
 		if !there {
 			return replication.OutcomeBadVersion // not made yet: a watch tells when it is
 		}
+		if _, newest, _ := n.w.tree.get(partPath(part)); newest != version {
+			n.w.fire(StaleRead)
+		}
 		ev = replication.StateRead{State: v.(replication.State), Version: version, Newest: newest}
 		return replication.OutcomeOK
 	}, func(o replication.Outcome) {
@@ -145,11 +163,16 @@ func (n *node) writeState(part int, e replication.WriteState) {
 			}
 		}
 		o := n.setState(part, e.State, e.Version)
-		if o == replication.OutcomeOK && e.State.Leader == n.id { // who resigns leaves the ELR behind as the ISR
+		if o == replication.OutcomeOK && e.State.Leader != replication.NoLeader { // else the ELR is what is left
 			n.w.checks.joined(n, part, before, e.State.ISR)
 		}
 		return o
-	}, func(o replication.Outcome) { n.step(part, replication.Written{Seq: e.Seq, Outcome: o}) })
+	}, func(o replication.Outcome) {
+		if o == replication.OutcomeOK && e.Version >= n.known[part].version {
+			n.known[part] = known{e.State, e.Version + 1}
+		}
+		n.step(part, replication.Written{Seq: e.Seq, Outcome: o})
+	})
 }
 
 func (n *node) setState(part int, s replication.State, version int32) replication.Outcome {
@@ -158,6 +181,11 @@ func (n *node) setState(part int, s replication.State, version int32) replicatio
 	}
 	n.w.tracef("broker %d sets %d v%d: leader %d/%d epoch %d replicas %v-%v isr %v elr %v", n.id, part, version+1,
 		s.Leader, s.LeaderBrokerEpoch, s.LeaderEpoch, s.Replicas, s.Removing, s.ISR, s.ELR)
+	for _, b := range n.w.brokers {
+		if m := b.member(); b.liar[part] && !slices.Contains(s.ISR, m) && !slices.Contains(s.ELR, m) {
+			b.liar[part] = false
+		}
+	}
 	return replication.OutcomeOK
 }
 

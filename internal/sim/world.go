@@ -2,7 +2,9 @@ package sim
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
@@ -14,8 +16,9 @@ import (
 type Config struct {
 	Seed       uint64
 	Brokers    int
-	Partitions int
-	Replicas   int // of each partition; 0: as many as brokers
+	Partitions int  // each of a topic of its own
+	Doomed     bool // the last partition's topic is deleted while faults go on
+	Replicas   int  // of each partition; 0: as many as brokers
 	MinISR     int32
 	Faulty     time.Duration // how long faults go on; then all is healed
 	Replayed   int           // percent of messages that arrive again, much later
@@ -29,9 +32,10 @@ type Result struct {
 	Err    error // the promise that was broken, or nil
 	Events int
 	Acked  int
-	Ends   int // answers to questions for the newest offset
 	Faults int
-	Hash   uint64 // of the trace
+	Fired  Fired
+	Void   int    // partitions whose promise ended, since a disk that lied led them
+	Hash   uint64 // of the trace, and of the time and number of every event
 }
 
 // event is something that happens at a time. Of two at one time the first made is first.
@@ -74,17 +78,17 @@ type world struct {
 	tree     *tree
 	session  int64
 	sessions map[int64]int32 // those that live, and whose they are
-	removed  int             // brokers that were declared dead
+	fired    Fired
+	kinds    []fault // that this run has
 	storage  uint64
 	brokers  []*node
 	net      *network
 	clients  []*producer
 	checks   *checker
-	targets  [][]int32 // by partition: what an operator asked for
-	hash     interface {
-		Write([]byte) (int, error)
-		Sum64() uint64
-	}
+	topics   []topic // by partition: what an operator asked for
+	asks     map[uint64]ask
+	hash     hash.Hash64
+	mark     [16]byte // of the event that happens, for the hash
 }
 
 // healTime is how long a healed cluster has to acknowledge everything (I13).
@@ -97,7 +101,9 @@ func newWorld(cfg Config) *world {
 	}
 	w := &world{
 		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a(), sessions: make(map[int64]int32),
+		asks: make(map[uint64]ask),
 	}
+	w.kinds = w.chooseFaults()
 	w.tree = newTree(func() time.Duration { return w.now }, w.moved)
 	w.net = newNetwork(w)
 	w.checks = newChecker(w)
@@ -110,14 +116,19 @@ func Run(cfg Config) Result {
 	w := newWorld(cfg)
 	w.after(cfg.Faulty, w.heal)
 	w.after(w.between(100, 600), w.fault)
-	w.after(w.between(100, 600), w.ask)
 	w.runTo(cfg.Faulty + healTime)
 	if w.err == nil {
 		w.checks.end()
 	}
-	return Result{
-		Err: w.err, Events: w.done, Acked: w.checks.acks, Ends: w.checks.ends, Faults: w.faults, Hash: w.hash.Sum64(),
+	r := Result{
+		Err: w.err, Events: w.done, Acked: w.checks.acks, Faults: w.faults, Fired: w.fired, Hash: w.hash.Sum64(),
 	}
+	for _, t := range w.topics {
+		if t.void {
+			r.Void++
+		}
+	}
+	return r
 }
 
 func (w *world) bootstrap() {
@@ -125,7 +136,9 @@ func (w *world) bootstrap() {
 		w.brokers = append(w.brokers, newNode(w, int32(i+1)))
 	}
 	w.tree.nodes[controllerEpochPath] = &treeNode{value: int32(0)}
-	w.targets = make([][]int32, w.cfg.Partitions)
+	for range w.cfg.Partitions {
+		w.topics = append(w.topics, topic{minISR: w.cfg.MinISR, lowered: -time.Hour})
+	}
 	for _, b := range w.brokers {
 		b.start()
 	}
@@ -133,6 +146,10 @@ func (w *world) bootstrap() {
 		c := &producer{w: w, id: uint32(i + 1), part: i % w.cfg.Partitions, all: i%4 != 3}
 		w.clients = append(w.clients, c)
 		w.after(w.between(1, 100), c.send)
+	}
+	w.after(w.between(300, 600), w.askAround)
+	if w.cfg.Doomed {
+		w.after(w.between(3000, int(w.cfg.Faulty/time.Millisecond)-1000), w.deleteTopic)
 	}
 }
 
@@ -142,6 +159,9 @@ func (w *world) runTo(deadline time.Duration) {
 		e := heap.Pop(&w.queue).(event)
 		w.now = e.at
 		w.done++
+		binary.LittleEndian.PutUint64(w.mark[:8], uint64(e.at))
+		binary.LittleEndian.PutUint64(w.mark[8:], uint64(e.seq))
+		_, _ = w.hash.Write(w.mark[:])
 		e.do()
 	}
 }
@@ -152,20 +172,11 @@ func (w *world) finished() bool {
 		return false
 	}
 	for _, c := range w.clients {
-		if c.after < 3 {
+		if c.waits() {
 			return false
 		}
 	}
 	return w.checks.whole()
-}
-
-// ask asks all who believe that they lead for the newest offset of a partition, again and again.
-func (w *world) ask() {
-	p := w.rng.IntN(w.cfg.Partitions)
-	for _, n := range w.brokers {
-		n.run(n.process, func() { n.step(p, replication.Barrier{ID: uint64(w.checks.highest[p])}) })
-	}
-	w.after(w.between(10, 200), w.ask)
 }
 
 func (w *world) after(d time.Duration, do func()) {
@@ -192,6 +203,13 @@ func (w *world) tracef(format string, args ...any) {
 	_, _ = w.hash.Write([]byte(line))
 	if w.cfg.Trace != nil {
 		w.cfg.Trace(line)
+	}
+}
+
+// messagef adds a line about a message to the trace, where it is shown: there are many.
+func (w *world) messagef(format string, args ...any) {
+	if w.cfg.Trace != nil {
+		w.cfg.Trace(fmt.Sprintf("%v    "+format+"\n", append([]any{w.now}, args...)...))
 	}
 }
 
