@@ -44,6 +44,8 @@ test: deps lint ## Install what the tests need and run all of them, with the rac
 	# ZooKeeper's client library reads its newest zxid without a lock when it sets watches again, and the race detector says
 	# so; the value is overwritten before it is sent (guard.go).
 	$(GO) test -timeout 10m ./metadata/zk
+	# A simulated cluster is one goroutine's: with the race detector 200 of them are enough, without it 1,000 run.
+	$(GO) test -timeout 10m -run 'TestSeeds$$' ./internal/sim
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck; a build without cgo.
@@ -62,8 +64,9 @@ crash: ## Power losses under load, ROUNDS of them (default 500), against a real 
 	SKIDWAY_CRASH_ROUNDS=$(or $(ROUNDS),500) $(GO) test -count=1 -timeout 0 -run PowerLoss -v ./internal/faultfs/...
 
 .PHONY: sim
-sim: ## Simulate clusters under faults, SEEDS of them (default 1000) from FIRST (default 1) on.
-	$(GO) test -count=1 -timeout 0 -run 'TestSeeds$$' -v ./internal/sim -seeds $(or $(SEEDS),1000) -first $(or $(FIRST),1)
+sim: ## Simulate clusters under faults, SEEDS of them (default 20000) from FIRST (default 1) on, and search WORLDS.
+	$(GO) test -count=1 -timeout 0 -run 'TestSeeds$$' -v ./internal/sim -seeds $(or $(SEEDS),20000) -first $(or $(FIRST),1)
+	$(GO) test -count=1 -timeout 0 -run 'TestExhaustive$$' -v ./replication -worlds $(or $(WORLDS),500000)
 
 .PHONY: chaos
 chaos: ## Kill, pause, cut and wipe clusters of real processes, more often than test does, and mix faults for DURATION (default 10m).

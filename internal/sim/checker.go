@@ -285,7 +285,8 @@ func (c *checker) stuck() {
 		}
 		if waiting > 0 || !c.wholePartition(p) {
 			what = append(what, fmt.Sprintf(
-				"partition %d (%d producers wait) has leader %d, epoch %d, isr %v, elr %v, deleted %v", p, waiting, s.Leader, s.LeaderEpoch, s.ISR, s.ELR, c.w.topics[p].deleted))
+				"partition %d (%d producers wait) has leader %d, epoch %d, isr %v, elr %v, deleted %v",
+				p, waiting, s.Leader, s.LeaderEpoch, s.ISR, s.ELR, c.w.topics[p].deleted))
 			for _, n := range c.w.brokers {
 				r := n.status(p)
 				what = append(what, fmt.Sprintf("broker %d is %v in epoch %d, from %d to %d, high watermark %d",

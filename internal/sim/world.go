@@ -8,8 +8,6 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
-
-	"github.com/skidway/skidway/replication"
 )
 
 // Config says what a run is made of. The same config gives the same run.
