@@ -258,9 +258,9 @@ func TestExhaustive(t *testing.T) {
 		limits limits
 		whole  bool
 	}{
-		"crash":          {2, limits{records: 1, crashes: 1, epochs: 2, versions: 2}, true},
-		"zombie":         {2, limits{records: 2, expires: 1, epochs: 3, versions: 4}, false},
-		"crashes":        {2, limits{records: 3, crashes: 2, epochs: 3, versions: 6}, false},
+		"crash":   {2, limits{records: 1, crashes: 1, epochs: 2, versions: 2}, true},
+		"zombie":  {2, limits{records: 2, expires: 1, epochs: 3, versions: 4}, false},
+		"crashes": {2, limits{records: 3, crashes: 2, epochs: 3, versions: 6}, false},
 		"unknown writes": {
 			1, limits{records: 2, lags: 1, unknown: 2, cuts: 1, crashes: 1, epochs: 3, versions: 6}, false,
 		},
