@@ -17,6 +17,7 @@ type Many struct {
 	Probe     Probe         // of the brokers alone
 	ZooKeeper string        // HOST:PORT of a server whose traffic is told; empty: none
 	Version   string        // of the program, for the result
+	Each      func(Figure)  // is told each figure as it comes; nil: not
 }
 
 // RunMany creates a topic of many partitions, looks at the idle cluster, and has two brokers killed, one after the
@@ -54,7 +55,11 @@ type manyRun struct {
 }
 
 func (s *manyRun) figure(name string, value float64, unit string) {
-	s.result.Figures = append(s.result.Figures, Figure{Name: name, Value: value, Unit: unit})
+	f := Figure{Name: name, Value: value, Unit: unit}
+	s.result.Figures = append(s.result.Figures, f)
+	if s.many.Each != nil {
+		s.many.Each(f)
+	}
 }
 
 func (s *manyRun) run(ctx context.Context) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -137,6 +138,10 @@ func (a *app) benchManyCommand() *cobra.Command {
 			return a.benchCluster(cmd.Context(), load, flags, func(ctx context.Context, r clusterBench) error {
 				m.Topic = bench.NewTopic{Partitions: r.load.Partitions, Replicas: r.load.Replicas, Settings: r.load.Settings}
 				m.Probe, m.Version = r.options.Probe, r.options.Version
+				m.Each = func(f bench.Figure) {
+					// Progress is worth no failure.
+					_, _ = fmt.Fprintf(a.errOut, "%s  %s: %s\n", time.Now().Format(time.TimeOnly), f.Name, f)
+				}
 				one, err := bench.RunMany(ctx, r.driver, m)
 				if err != nil {
 					return err
