@@ -12,7 +12,7 @@ import (
 type Many struct {
 	Hand      Hand
 	Topic     NewTopic      // with a name that is free; 10,000 partitions of 3 replicas
-	Settle    time.Duration // between the creation and the idle time; 10 s
+	Settle    time.Duration // between the creation and the idle time; 1 min
 	Idle      time.Duration // over which an idle cluster is looked at; 20 s
 	Probe     Probe         // of the brokers alone
 	ZooKeeper string        // HOST:PORT of a server whose traffic is told; empty: none
@@ -27,7 +27,7 @@ func RunMany(ctx context.Context, d Driver, m Many) (*Result, error) {
 	fill(&m.Topic.Name, fmt.Sprintf("bench-many-%x", time.Now().UnixNano()))
 	fill(&m.Topic.Partitions, 10_000)
 	fill(&m.Topic.Replicas, 3)
-	fill(&m.Settle, 10*time.Second)
+	fill(&m.Settle, time.Minute)
 	fill(&m.Idle, 20*time.Second)
 	about, err := d.About(ctx)
 	if err != nil {

@@ -154,7 +154,7 @@ func (a *app) benchManyCommand() *cobra.Command {
 	cmd.Flags().IntVar(&load.Replicas, "replicas", load.Replicas, "of each partition")
 	cmd.Flags().StringVar(&m.ZooKeeper, "zookeeper", "", "`HOST:PORT` of a ZooKeeper server whose traffic is told")
 	cmd.Flags().DurationVar(&m.Idle, "idle", 20*time.Second, "how long the idle cluster is looked at")
-	cmd.Flags().DurationVar(&m.Settle, "settle", 10*time.Second, "how long the cluster is left alone before that")
+	cmd.Flags().DurationVar(&m.Settle, "settle", time.Minute, "how long the cluster is left alone before that")
 	runFlags(cmd, &flags)
 	handFlag(cmd, &hand)
 	return cmd
