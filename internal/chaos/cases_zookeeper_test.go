@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,9 +145,19 @@ func wipeZooKeeper(c *scene) {
 	c.note("kill all brokers, and start them")
 	for _, b := range c.Brokers {
 		c.must(b.Kill())
+		c.must(os.Rename(b.logPath(), b.logPath()+".before"))
 		c.must(b.Launch())
 	}
-	time.Sleep(2 * session)
+	for _, b := range c.Brokers {
+		c.await("a broker that sees the empty tree", func(context.Context) error {
+			text, err := os.ReadFile(b.logPath())
+			if err == nil && b.Running() && !strings.Contains(string(text), "connected to ZooKeeper") {
+				err = errors.New("it has not connected")
+			}
+			return err
+		})
+	}
+	time.Sleep(session)
 	for _, b := range c.Brokers {
 		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 		d, err := b.DescribeCluster(ctx)
