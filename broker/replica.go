@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skidway/skidway/cluster"
+	"github.com/skidway/skidway/internal/failpoint"
 	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/peer"
 	"github.com/skidway/skidway/replication"
@@ -191,6 +192,9 @@ func (r *replica) change(e replication.Effect) {
 	_, r.promising = e.(replication.Promise)
 	switch e := e.(type) {
 	case replication.Promise:
+		if e.Lead {
+			failpoint.Hit(failpoint.BeforePromise)
+		}
 		_, err = r.log.Promise(partitionlog.Promise{Generation: e.Generation, Epoch: e.Epoch, Lead: e.Lead})
 	case replication.Truncate:
 		_, err = r.log.Truncate(e.Generation, e.To)
@@ -224,6 +228,7 @@ func (r *replica) alarm(e replication.Alarm) {
 // reply answers a produce or a question.
 func (r *replica) reply(e replication.Reply) {
 	if c := r.waiting[e.ID]; c != nil {
+		failpoint.Hit(failpoint.BeforeReply)
 		delete(r.waiting, e.ID)
 		c.result, c.end = e.Result, e.End
 		close(c.done)

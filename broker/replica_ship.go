@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skidway/skidway/internal/failpoint"
 	"github.com/skidway/skidway/partitionlog"
 	"github.com/skidway/skidway/peer"
 	"github.com/skidway/skidway/record"
@@ -53,6 +54,7 @@ func (r *replica) linkFor(e replication.Send) (peer.Link, bool) {
 		r.link = link
 		return link, ok
 	case replication.Ack, replication.Drop:
+		failpoint.Hit(failpoint.BeforeAck)
 		return r.link, r.link.Peer == e.To
 	case replication.ProbeAck:
 		return r.h.link(e.To, peer.Follower, peer.Live)
@@ -92,6 +94,7 @@ func (r *replica) receive(link peer.Link, m replication.Message) *partitionlog.R
 // ship reads what a follower lacks and sends it, as far as there is credit. What comes from the disk for a follower
 // that is far behind is read aside.
 func (r *replica) ship(e replication.Ship) {
+	failpoint.Hit(failpoint.BeforeShip)
 	link, ok := r.streams[e.To]
 	if !ok || r.reading[e.To] {
 		return

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/skidway/skidway/internal/failpoint"
 )
 
 // storeFS is the file system as Pebble sees it, from the outside in: small
@@ -205,6 +207,9 @@ func (f *guardFile) SyncTo(n int64) (full bool, err error) {
 }
 
 func (f *guardFile) sync(sync func() error) error {
+	if f.wal {
+		failpoint.Hit(failpoint.BeforeSync)
+	}
 	start := time.Now()
 	err := sync()
 	if f.wal {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/internal/failpoint"
 )
 
 // app is what every command shares: the process's streams, its environment, and the flags that most commands have.
@@ -35,7 +36,7 @@ func newApp() *app {
 
 // otherVariables are the SKIDWAY_* variables that are no setting of the broker.
 func otherVariables() []string {
-	return []string{"SKIDWAY_SERVER", "SKIDWAY_CONFIG", "SKIDWAY_FAULTFS"}
+	return []string{"SKIDWAY_SERVER", "SKIDWAY_CONFIG", "SKIDWAY_FAULTFS", failpoint.Variable}
 }
 
 // getenv returns a variable of the environment, empty when it is not set.

@@ -8,13 +8,13 @@ const module = "github.com/skidway/skidway"
 // docs/ARCHITECTURE.md, when it is a part that a user of the system would name.
 var rows = map[string]int{
 	"record": 1, "units": 1, "internal/bounded": 1, "internal/faultfs": 1, "internal/lint": 1,
-	"internal/zkserver": 1,
-	"kv":                2, "metadata": 2,
+	"internal/zkserver": 1, "internal/failpoint": 1,
+	"kv": 2, "metadata": 2,
 	"internal/storemodel": 3, "partitionlog": 3, "metadata/local": 3, "metadata/zk": 3, "replication": 3, "wire": 3,
 	"cluster": 4, "peer": 4, "retention": 4, "group": 4, "wire/kafka": 4,
 	"adopt": 5, "broker": 5, "client": 5,
 	"bench": 6, "internal/sim": 6, "internal/history": 6, "examples/numbers": 6,
-	"cmd/skidway": 7, "internal/chaos": 7,
+	"cmd/skidway": 7, "internal/chaos": 7, "internal/crash": 7,
 
 	// The command's own parts: what only it imports, and what these share.
 	"cmd/skidway/internal/failure":  4,
@@ -71,7 +71,8 @@ var metricsLibraries = []string{"github.com/prometheus", "go.opentelemetry.io", 
 // what is to be done.
 var outside = []string{
 	"kv", "wire", "wire/kafka", "peer", "cluster", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim",
-	"internal/history", "internal/faultfs", "internal/zkserver", "internal/chaos", "examples/numbers",
+	"internal/history", "internal/failpoint", "internal/faultfs", "internal/zkserver", "internal/chaos",
+	"examples/numbers",
 }
 
 // effectImports are import paths, with all below them, that bring in the outside world.
