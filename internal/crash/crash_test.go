@@ -125,7 +125,8 @@ func TestA3LeaderKilledBeforeShip(t *testing.T) {
 }
 
 // A4: the leader is killed when the high watermark has passed records and their producer has not been told. They
-// stay, and the producer, which asks another leader, is told their offsets: it has the state of producers with the data.
+// stay, and the producer, which asks another leader, is told their offsets: it has the state of producers with the
+// data.
 func TestA4LeaderKilledBeforeReply(t *testing.T) {
 	c := start(t)
 	for range 3 {
