@@ -19,6 +19,7 @@ type collector struct {
 	fsync, stalls, compactions, compactedBytes, flushedBytes, walBytes, commits, items, corruptions *prometheus.Desc
 	diskFree, diskTotal, diskFull, storeSize                                                        *prometheus.Desc
 	answersUsed, answersMax, queuedUsed, clockPaused, ready, damagedPartitions                      *prometheus.Desc
+	cluster                                                                                         clusterDescs
 	groups, groupMembers, groupRebalances, groupLagRecords, groupLagSeconds                         *prometheus.Desc
 }
 
@@ -34,7 +35,7 @@ func newCollector(b *Broker, m *metrics) *collector {
 		return prometheus.NewDesc("skidway_"+name, help, labels, nil)
 	}
 	return &collector{
-		b: b, m: m,
+		b: b, m: m, cluster: newClusterDescs(d),
 		buildInfo:   d("build_info", "The broker's version; always 1.", "version", "commit", "go"),
 		connections: d("connections", "Open connections.", "listener"),
 		refused:     d("connections_refused_total", "Connections turned away because there were too many."),
@@ -93,7 +94,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.refused, float64(c.m.refused.Load()))
 	topics, partitions := b.topics.count()
 	gauge(c.topics, float64(topics))
-	gauge(c.partitions, float64(partitions), "leader")
+	if b.replicas != nil {
+		c.collectCluster(gauge, counter)
+	} else {
+		gauge(c.partitions, float64(partitions), "leader")
+	}
 	gauge(c.polling, float64(b.polling.Load()))
 	c.collectLogs(gauge, counter)
 	c.collectStore(ch, gauge, counter)

@@ -30,6 +30,9 @@ type Config struct {
 	// Insecure says. Default ProfilesOff.
 	Profiles Profiles
 
+	// PartitionMetrics tells whether /metrics has series of single partitions.
+	PartitionMetrics bool
+
 	// NodeID is the broker's id, 1 or more. Default 1. A data directory belongs to the id that created it.
 	NodeID int32
 

@@ -59,7 +59,7 @@ func countPartition(resp *wire.DescribeClusterResponse, s *replication.State, br
 	default:
 		broker(s.Leader).Leaders++
 	}
-	if len(s.ISR) < len(s.Replicas)-len(s.Adding) {
+	if s.UnderReplicated() {
 		resp.UnderReplicated++
 	}
 	if len(s.ISR) < int(s.MinISR) {

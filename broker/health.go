@@ -69,6 +69,9 @@ func (b *Broker) report() healthReport {
 		return healthReport{Status: statusStarting, Reason: "opening the store", Checks: []check{}}
 	}
 	r := healthReport{Status: statusReady, Checks: []check{b.storageCheck(), b.damageCheck(), b.clockCheck()}}
+	if b.replicas != nil {
+		r.Checks = append(r.Checks, b.zooKeeperCheck(), b.replicationCheck())
+	}
 	for _, c := range r.Checks {
 		if c.OK {
 			continue

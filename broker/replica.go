@@ -79,6 +79,9 @@ func (r *replica) publish() {
 	end, readable := r.core.Readable()
 	if r.role != s.Role || r.epoch != s.Epoch {
 		r.role, r.epoch = s.Role, s.Epoch
+		if s.Role == replication.Leader {
+			r.h.elections.Add(1)
+		}
 		r.h.b.log.Debug("replica has another role", "topic_id", r.id.Topic, "partition", r.id.Index,
 			"role", s.Role.String(), "leader_epoch", s.Epoch)
 	}

@@ -35,6 +35,10 @@ type replicas struct {
 
 	throttles throttles
 	caughtUp  atomic.Int64 // bytes shipped on connections for bulk copies
+	elections atomic.Int64 // leaderships taken up
+	expands   atomic.Int64 // changes of the ISR by this broker, as leader
+	shrinks   atomic.Int64
+	touched   atomic.Pointer[touch] // nil: not registered yet
 
 	mu      sync.RWMutex // guards what follows; nothing is locked under it
 	byID    map[cluster.PartitionID]*replica
@@ -207,15 +211,21 @@ func (h *replicas) bulk(read func()) {
 	})
 }
 
-// write carries out a WriteState aside.
+// write carries out a WriteState aside. Called with r.mu held.
 func (h *replicas) write(r *replica, w replication.WriteState) {
-	epoch := h.epoch.Load()
+	epoch, before := h.epoch.Load(), len(r.core.Status().ISR)
 	h.aside.Go(func() {
 		h.writes <- struct{}{}
 		defer func() { <-h.writes }()
 		ctx, cancel := context.WithTimeout(context.Background(), stateWriteTimeout)
 		defer cancel()
 		outcome := h.member.Write(ctx, r.id, epoch, w)
+		switch after := len(w.State.ISR); {
+		case outcome == replication.OutcomeOK && after > before:
+			h.expands.Add(1)
+		case outcome == replication.OutcomeOK && after < before:
+			h.shrinks.Add(1)
+		}
 		r.step(replication.Written{Seq: w.Seq, Outcome: outcome})
 	})
 }
@@ -400,6 +410,9 @@ func (h *replicas) followNews(ctx context.Context) {
 		if before := h.epoch.Swap(news.Epoch); before != news.Epoch {
 			h.registered(before, news.Epoch)
 			suspect = false
+		}
+		if news.Epoch != cluster.Fenced || h.touched.Load() != nil {
+			h.noteTouch(news.Epoch != cluster.Fenced, news.Suspect)
 		}
 		if news.Suspect != suspect {
 			suspect = news.Suspect

@@ -49,7 +49,7 @@ func New(sessions metadata.Sessions, store *kv.Store, o Options) *Member {
 		o.Preferred = time.Minute
 	}
 	m := &Member{
-		opts: o, sessions: sessions, store: store, log: o.Logger, view: newView(), poke: make(chan struct{}, 1),
+		opts: o, sessions: sessions, store: store, log: o.Logger, view: newView(o.Self), poke: make(chan struct{}, 1),
 	}
 	m.driver = &driver{
 		m: m, began: time.Now(), events: make(chan any, 64),
@@ -182,6 +182,16 @@ func (m *Member) PeerRefused(ctx context.Context, ev replication.PeerRefused) { 
 // RefusalReported says that another broker saw that.
 func (m *Member) RefusalReported(ctx context.Context, ev replication.RefusalReported) {
 	m.driver.post(ctx, ev)
+}
+
+// SessionID returns the id of the session that the broker is registered in; 0: it is not.
+func (m *Member) SessionID() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.session == nil {
+		return 0
+	}
+	return m.session.ID()
 }
 
 func (m *Member) setSession(s metadata.Session) {

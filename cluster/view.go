@@ -60,6 +60,8 @@ type view struct {
 	suspect    bool
 	news       News
 	changed    map[PartitionID]struct{}
+	tally      Tally
+	self       replication.Member
 }
 
 type topicNode struct {
@@ -67,11 +69,11 @@ type topicNode struct {
 	version int32
 }
 
-func newView() *view {
+func newView(self replication.Member) *view {
 	return &view{
 		ready: make(chan struct{}, 1), epoch: Fenced, brokers: make(map[int32]Registration),
 		topics: make(map[string]topicNode), partitions: make(map[uint64]map[int32]Partition),
-		changed: make(map[PartitionID]struct{}), orders: make(orders),
+		changed: make(map[PartitionID]struct{}), orders: make(orders), self: self,
 	}
 }
 
@@ -166,6 +168,10 @@ func (v *view) setPartition(id PartitionID, p *Partition) {
 	switch {
 	case p == nil && !there, p != nil && there && known.Version >= p.Version:
 		return
+	case there:
+		v.tally.count(&known.State, v.self, -1)
+	}
+	switch {
 	case p == nil:
 		delete(parts, id.Index)
 		if len(parts) == 0 {
@@ -177,6 +183,7 @@ func (v *view) setPartition(id PartitionID, p *Partition) {
 			v.partitions[id.Topic] = parts
 		}
 		parts[id.Index] = *p
+		v.tally.count(&p.State, v.self, 1)
 	}
 	v.changed[id] = struct{}{}
 	v.tell()
@@ -217,8 +224,9 @@ func (v *view) prune(path string, names []string) {
 
 // forget takes partitions of a topic out. Called with mu held.
 func (v *view) forget(topic uint64, parts map[int32]Partition, gone func(int32) bool) {
-	for index := range parts {
+	for index, p := range parts {
 		if gone(index) {
+			v.tally.count(&p.State, v.self, -1)
 			delete(parts, index)
 			v.changed[PartitionID{topic, index}] = struct{}{}
 		}

@@ -53,6 +53,10 @@ func (s *State) Lists(broker int32) bool {
 	return slices.Contains(s.Replicas, broker) || holds(s.ISR, broker) || holds(s.ELR, broker)
 }
 
+// UnderReplicated tells whether fewer replicas are in sync than the partition is to have; those that a reassignment
+// adds do not count yet.
+func (s *State) UnderReplicated() bool { return len(s.ISR) < len(s.Replicas)-len(s.Adding) }
+
 func holds(members []Member, broker int32) bool {
 	return slices.ContainsFunc(members, func(m Member) bool { return m.Broker == broker })
 }

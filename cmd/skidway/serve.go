@@ -112,6 +112,7 @@ func brokerConfig(c *config.Config, secret []byte, dev bool) broker.Config {
 	if c.AutoCreateTopics {
 		bc.AutoCreate = broker.AutoCreateOn
 	}
+	bc.PartitionMetrics = c.PartitionMetrics
 	if c.Profiles {
 		bc.Profiles = broker.ProfilesOn
 	}

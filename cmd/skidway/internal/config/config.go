@@ -15,8 +15,9 @@ type Config struct {
 	Listen           string // host:port
 	Advertise        string // host:port, or empty: the address listened on
 	HTTP             string // host:port, or empty: off
-	Profiles         bool   // /debug/pprof/ is served at HTTP
-	Insecure         bool   // addresses beyond loopback are allowed
+	PartitionMetrics bool
+	Profiles         bool // /debug/pprof/ is served at HTTP
+	Insecure         bool // addresses beyond loopback are allowed
 	AutoCreateTopics bool
 	LogFormat        string // auto, text or json
 	LogLevel         string // debug, info, warn or error

@@ -66,7 +66,8 @@ func (k Key) Variable() string {
 
 // Keys returns all settings, in the order of the file: the top first, then section by section.
 func Keys() []Key {
-	return slices.Concat(topKeys(), clusterKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys())
+	return slices.Concat(topKeys(), clusterKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys(),
+		metricsKeys())
 }
 
 func topKeys() []Key {
@@ -134,6 +135,14 @@ func clusterKeys() []Key {
 			Doc:     "bytes a second that the broker ships to replicas that are not in sync, all together",
 			Accepts: "a size such as 50MB, or none",
 			set:     func(c *Config, s string) error { return setOr(&c.Cluster.CatchUpBytes, s, "none", setBytes) }},
+	}
+}
+
+func metricsKeys() []Key {
+	return []Key{
+		{Name: "metrics.per_partition", Kind: Switch, Default: "false",
+			Doc: "show series of single partitions at /metrics, as many as are behind",
+			set: func(c *Config, s string) error { return setSwitch(&c.PartitionMetrics, s) }},
 	}
 }
 
