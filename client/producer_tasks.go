@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"github.com/skidway/skidway/wire"
 )
 
@@ -29,6 +31,22 @@ func (p *Producer) want(t *topic) {
 		p.asking = true
 		p.tasks.Go(p.ask)
 	}
+}
+
+// wantOf has the topics asked for that have partitions with a sender.
+func (p *Producer) wantOf(s *sender) {
+	p.each(func(t *topic) {
+		if parts := t.parts.Load(); parts != nil && slices.ContainsFunc(*parts, s.has) {
+			p.want(t)
+		}
+	})
+}
+
+// has tells whether a partition is the sender's.
+func (s *sender) has(t *partition) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sender == s
 }
 
 // ask asks for topics as long as some are wanted.

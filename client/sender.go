@@ -332,6 +332,7 @@ func (s *sender) connect() bool {
 		}
 		s.p.c.opts.Hooks.retry(wire.APIProduce, err)
 		s.p.c.meta.ask(nil, FailMissing) // it may be elsewhere by now
+		s.p.wantOf(s)                    // and another one may lead: nobody else says so
 		sleep(s.p.ctx, pauses.NextBackOff())
 	}
 	return false
