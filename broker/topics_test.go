@@ -210,7 +210,7 @@ func TestDescribeAndList(t *testing.T) {
 	c := do[*wire.DescribeClusterResponse](n, &wire.DescribeClusterRequest{})
 	require.Equal(t, n.ClusterID(), c.ClusterID)
 	require.Equal(t, []wire.BrokerState{{
-		ID: 1, Address: n.Addr().String(), Present: true, Leaders: 3, Replicas: 3, InSync: 3,
+		ID: 1, Address: n.Addr().String(), Present: true, Epoch: -1, Leaders: 3, Replicas: 3, InSync: 3,
 	}}, c.Brokers)
 	b := do[*wire.DescribeBrokerResponse](n, &wire.DescribeBrokerRequest{})
 	require.EqualValues(t, 2, b.Topics)

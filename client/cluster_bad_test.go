@@ -53,6 +53,13 @@ func TestBrokerOfAnother(t *testing.T) {
 	moved := c.list[1].config
 	moved.Cluster.Chroot, moved.Listen = "/other", "127.0.0.1:0"
 	err = refusedStart(t, moved, patience)
+	require.ErrorContains(t, err, "holds a store, and there is no cluster at ")
+	another := clusterConfig(1, filepath.Join(t.TempDir(), "another"), "127.0.0.1:0", c.zk)
+	another.Cluster.Chroot = "/other"
+	first := &server{t: t, config: another}
+	first.start()
+	defer first.stop()
+	err = refusedStart(t, moved, patience)
 	require.ErrorContains(t, err, "belongs to cluster id ")
 	c.list[1].start()
 	awaitInSync(t, cl, "demo", 2)

@@ -15,7 +15,7 @@ import (
 func withLog(t *testing.T, s *server, p kv.Partition, do func(*partitionlog.Log)) {
 	t.Helper()
 	s.stop()
-	store, err := kv.Open(kv.Options{Dir: s.config.DataDir})
+	store, err := kv.Open(kv.Options{Dir: s.config.DataDir, Role: kv.RoleAny})
 	require.NoError(t, err)
 	log, err := partitionlog.New(store, partitionlog.Options{}).Log(p)
 	require.NoError(t, err)

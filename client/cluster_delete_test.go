@@ -15,7 +15,7 @@ import (
 func heldRecords(t *testing.T, s *server, topic uint64, partitions int32) (n int64) {
 	t.Helper()
 	s.stop()
-	store, err := kv.Open(kv.Options{Dir: s.config.DataDir})
+	store, err := kv.Open(kv.Options{Dir: s.config.DataDir, Role: kv.RoleAny})
 	require.NoError(t, err)
 	logs := partitionlog.New(store, partitionlog.Options{})
 	for i := range partitions {

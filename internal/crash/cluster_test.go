@@ -361,7 +361,7 @@ func (c *cluster) log() kv.Partition { return kv.Partition{Topic: c.id, Index: 0
 func (c *cluster) storedEnd(n *node) int64 {
 	c.t.Helper()
 	require.Nil(c.t, n.cmd)
-	s, err := kv.Open(kv.Options{Dir: n.dir})
+	s, err := kv.Open(kv.Options{Dir: n.dir, Role: kv.RoleAny})
 	require.NoError(c.t, err)
 	last, there, err := s.LastBatch(c.log())
 	require.NoError(c.t, errors.Join(err, s.Close()))

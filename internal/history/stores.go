@@ -35,7 +35,7 @@ func CompareStores(dirs map[int32]string, logs ...ReplicaLog) (found []Finding, 
 		}
 	}()
 	for _, id := range slices.Sorted(maps.Keys(dirs)) {
-		s, err := kv.Open(kv.Options{Dir: dirs[id]})
+		s, err := kv.Open(kv.Options{Dir: dirs[id], Role: kv.RoleAny})
 		if err != nil {
 			return nil, fmt.Errorf("history: the store of broker %d: %w", id, err)
 		}
