@@ -62,6 +62,7 @@ type Broker struct {
 	adminMu sync.Mutex
 
 	draining  chan struct{} // closed when Shutdown begins: long polls end
+	joined    chan struct{} // closed when this broker knows what there is in its cluster: clients are served from then on
 	drainOnce sync.Once
 	stopTasks context.CancelFunc
 	tasks     sync.WaitGroup // background goroutines
@@ -91,7 +92,8 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 		topics:   newTopicSet(),
 		answers:  newMemory(cfg.Limits.MemoryBytes / 2),
 		queued:   newMemory(cfg.Limits.MemoryBytes / 2),
-		draining: make(chan struct{}), serving: make(chan struct{}), done: make(chan struct{}),
+		draining: make(chan struct{}), joined: make(chan struct{}), serving: make(chan struct{}),
+		done: make(chan struct{}),
 	}
 	b.hurry, b.hurryUp = context.WithCancel(context.Background())
 	b.clock.read = cfg.knobs.clock
@@ -203,21 +205,33 @@ func (b *Broker) serve() error {
 		if err := b.joinCluster(); err != nil {
 			return err
 		}
+	} else {
+		close(b.joined)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stopTasks = cancel
 	b.startTasks(ctx)
 	b.health.phase.Store(int32(phaseServing))
-	go func() {
-		defer close(b.serving)
-		if err := b.server.Serve(b.listener); err != nil && !b.isDraining() {
-			b.log.Error("the client listener failed; the broker stops", "error", err)
-			go func() { _ = b.stop(context.Background(), fmt.Errorf("broker: client listener: %w", err)) }()
-		}
-	}()
+	go b.serveClients()
 	b.log.Info("broker started", "node", b.cfg.NodeID, "cluster", b.cluster, "mode", b.cfg.Mode.String(),
 		"listen", b.listener.Addr().String(), "data", b.cfg.DataDir, "took", time.Since(b.started))
 	return nil
+}
+
+// serveClients serves those who connect, once it is known what there is: a broker of a cluster that has not read the
+// topics yet must not say that there are none.
+func (b *Broker) serveClients() {
+	defer close(b.serving)
+	select {
+	case <-b.joined:
+	case <-b.draining:
+		_ = b.listener.Close()
+		return
+	}
+	if err := b.server.Serve(b.listener); err != nil && !b.isDraining() {
+		b.log.Error("the client listener failed; the broker stops", "error", err)
+		go func() { _ = b.stop(context.Background(), fmt.Errorf("broker: client listener: %w", err)) }()
+	}
 }
 
 // abandon gives back what a failed start holds.

@@ -104,21 +104,15 @@ func (b *Broker) awaitJoined(ctx context.Context) error {
 	if b.member == nil {
 		return nil
 	}
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if _, loaded := b.member.Topics(); loaded && b.replicas.epoch.Load() != cluster.Fenced {
-			return nil
-		}
-		select {
-		case <-b.done: // it cannot be of its cluster
-			return b.err
-		case <-ctx.Done():
-			stopping, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			return errors.Join(fmt.Errorf("broker: joining the cluster: %w", context.Cause(ctx)), b.Shutdown(stopping))
-		case <-ticker.C:
-		}
+	select {
+	case <-b.joined:
+		return nil
+	case <-b.done: // it cannot be of its cluster
+		return b.err
+	case <-ctx.Done():
+		stopping, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return errors.Join(fmt.Errorf("broker: joining the cluster: %w", context.Cause(ctx)), b.Shutdown(stopping))
 	}
 }
 
@@ -131,8 +125,8 @@ func (b *Broker) runMember(ctx context.Context) {
 	}
 }
 
-// takeTopics makes the topics that clients see those of the cluster.
-func (b *Broker) takeTopics(ctx context.Context) {
+// takeTopics makes the topics that clients see those of the cluster, and tells whether these are all.
+func (b *Broker) takeTopics(ctx context.Context) (complete bool) {
 	topics, loaded := b.member.Topics()
 	b.adminMu.Lock()
 	defer b.adminMu.Unlock()
@@ -158,13 +152,14 @@ func (b *Broker) takeTopics(ctx context.Context) {
 		b.log.Warn("deleting topics failed; it is tried again", "error", err)
 	}
 	if !loaded {
-		return
+		return false
 	}
 	for _, t := range b.topics.all() {
 		if !there[t.id] {
 			b.hide(t)
 		}
 	}
+	return true
 }
 
 // metadataEqual tells whether two descriptions of a topic are the same.

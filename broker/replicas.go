@@ -396,7 +396,7 @@ func (h *replicas) received(ev peer.Received) {
 
 // followNews takes what the membership has learnt.
 func (h *replicas) followNews(ctx context.Context) {
-	suspect := false
+	suspect, complete, joined := false, false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -405,11 +405,15 @@ func (h *replicas) followNews(ctx context.Context) {
 		}
 		news := h.member.Take()
 		if news.Topics {
-			h.b.takeTopics(ctx)
+			complete = h.b.takeTopics(ctx)
 		}
 		if before := h.epoch.Swap(news.Epoch); before != news.Epoch {
 			h.registered(before, news.Epoch)
 			suspect = false
+		}
+		if complete && !joined && news.Epoch != cluster.Fenced {
+			joined = true
+			close(h.b.joined)
 		}
 		if news.Epoch != cluster.Fenced || h.touched.Load() != nil {
 			h.noteTouch(news.Epoch != cluster.Fenced, news.Suspect)
