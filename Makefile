@@ -44,8 +44,9 @@ test: deps lint ## Install what the tests need and run all of them, with the rac
 	# ZooKeeper's client library reads its newest zxid without a lock when it sets watches again, and the race detector says
 	# so; the value is overwritten before it is sent (guard.go).
 	$(GO) test -timeout 10m ./metadata/zk
-	# A simulated cluster is one goroutine's: with the race detector 200 of them are enough, without it 1,000 run.
-	$(GO) test -timeout 10m -run 'TestSeeds$$' ./internal/sim
+	# A simulated cluster is one goroutine's: with the race detector 200 of them are enough, without it 1,000 run, and the
+	# search through all orders of events.
+	$(GO) test -timeout 10m -run 'TestSeeds$$|TestExhaustive' ./internal/sim ./replication
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck; a build without cgo.
