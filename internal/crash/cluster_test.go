@@ -168,6 +168,12 @@ func start(t testing.TB) *cluster {
 	c.connectAdmin()
 	c.create()
 	c.connectAdmin() // one that knows all brokers
+	for id := range c.nodes {
+		require.Eventually(t, func() bool {
+			p, ok := c.describeAt(id)
+			return ok && p.Leader > 0
+		}, patience, 10*time.Millisecond, "broker %d does not learn of the topic", id)
+	}
 	return c
 }
 
