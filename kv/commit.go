@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -46,6 +47,7 @@ type Commit struct {
 	items []Item
 	size  int64
 	batch *pebble.Batch
+	began time.Time // when it left waiting
 }
 
 // Done is closed when the outcome is known.
@@ -72,7 +74,8 @@ func (c *Commit) finish(err error) {
 // committer owns the order of all changes. Three stages hand commits on:
 // Enqueue fills the last of waiting, apply (one goroutine) takes the first of
 // waiting, writes it and moves it to flying, settle (one goroutine) waits for
-// its fsync and takes it out of flying.
+// its fsync and takes it out of flying. A small commit stays in waiting while
+// another one flies, whose fsync it would only wait for.
 type committer struct {
 	store       *Store
 	policy      FsyncPolicy
@@ -90,6 +93,8 @@ type committer struct {
 	// closing says that no item is taken any more; why is what later ones hear.
 	closing bool
 	why     error
+	// company says how long a small commit waits for others.
+	company company
 	// spare are item slices of finished commits, to be filled again.
 	spare [][]Item
 
@@ -141,7 +146,7 @@ func (c *committer) enqueue(it Item, size int64) *Commit {
 	last := c.waiting[n-1]
 	last.items = append(last.items, it)
 	last.size += size
-	if n == 1 && len(last.items) == 1 {
+	if n == 1 && len(last.items) == 1 || last.size >= smallCommit {
 		c.wake.Signal()
 	}
 	return last
@@ -163,17 +168,50 @@ func (c *committer) takeSpare() []Item {
 func (c *committer) next() *Commit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.waiting) == 0 {
-		if c.closing {
+	for len(c.waiting) == 0 || c.small() && len(c.flying) > 0 {
+		if len(c.waiting) == 0 && c.closing {
 			return nil
 		}
 		c.wake.Wait()
 	}
+	if c.small() {
+		c.gather()
+	}
+	if len(c.waiting) == 0 { // the store died meanwhile
+		return nil
+	}
 	g := c.waiting[0]
+	g.began = time.Now()
 	c.waiting[0] = nil
 	c.waiting = c.waiting[1:]
 	c.flying = append(c.flying, g)
 	return g
+}
+
+// small tells whether the time of the next commit's fsync does not depend on
+// what it holds. Called with mu held.
+func (c *committer) small() bool {
+	return c.policy == FsyncBatch && len(c.waiting) == 1 && c.waiting[0].size < smallCommit
+}
+
+// gather waits for more items. Called with mu held, which it gives up
+// meanwhile.
+func (c *committer) gather() {
+	before := len(c.waiting[0].items)
+	expected := c.company.expected
+	patience := c.company.patience(before)
+	if patience == 0 {
+		return
+	}
+	start := time.Now()
+	for c.small() && !c.closing && len(c.waiting[0].items) < expected && time.Since(start) < patience {
+		c.mu.Unlock()
+		nap(napTime)
+		c.mu.Lock()
+	}
+	if len(c.waiting) > 0 {
+		c.company.waited(before, len(c.waiting[0].items)-before, time.Since(start))
+	}
 }
 
 // apply is the committer's goroutine.
@@ -273,6 +311,14 @@ func (c *committer) land(g *Commit) bool {
 	}
 	c.flying[0] = nil
 	c.flying = c.flying[1:]
+	waiting := 0
+	if len(c.waiting) > 0 {
+		waiting = len(c.waiting[0].items)
+		c.wake.Signal()
+	}
+	if g.size < smallCommit {
+		c.company.landed(len(g.items), waiting, time.Since(g.began))
+	}
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,4 +39,10 @@ func boundOpenFiles(want int) int {
 		return want
 	}
 	return int(min(uint64(want), max(uint64(limit.Cur)/2, 64)))
+}
+
+// nap sleeps for d, a fraction of a millisecond: Go's own timers wake a process that is idle only at whole ones.
+func nap(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&t, nil) // a signal ends it early
 }
