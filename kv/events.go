@@ -47,6 +47,8 @@ type observer struct {
 	backgroundErrors atomic.Int64
 	stalls           atomic.Int64
 	slow             atomic.Int64
+	// pacer is told of memtables that are full, and of flushes.
+	pacer flushPacer
 	// upgraded says that Pebble has raised the format of the files.
 	upgraded atomic.Bool
 }
@@ -69,6 +71,9 @@ func (o *observer) listener() *pebble.EventListener {
 			o.upgraded.Store(true)
 			o.log.Debug("the store's file format was raised", "format", uint64(v))
 		},
+		WALCreated: func(pebble.WALCreateInfo) { o.pacer.rotate(time.Now()) },
+		FlushBegin: func(i pebble.FlushInfo) { o.pacer.begin(time.Now(), int64(i.InputBytes)) },
+		FlushEnd:   func(i pebble.FlushInfo) { o.pacer.end(i.Input) },
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			o.stalls.Add(1)
 			if o.events.WriteStall != nil {

@@ -31,6 +31,7 @@ func newStoreFS(s *Store) *storeFS {
 		FS:          vfs.OnDiskFull(checked, s.space.giveUp),
 		die:         s.die,
 		closing:     s.life.Done(),
+		pacer:       &s.observer.pacer,
 		fsyncs:      newHistogram(latencyBounds[:]),
 		logsThrough: o.Fsync == FsyncOS,
 	}
@@ -66,6 +67,7 @@ type guardFS struct {
 	die     func(error)
 	closing <-chan struct{}
 	fsyncs  *histogram
+	pacer   *flushPacer
 	// logsThrough says that what is written to the log is not gathered: it is to
 	// reach the operating system without a sync.
 	logsThrough bool
@@ -88,7 +90,11 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (f vfs.File, err 
 	if err != nil && isLogFile(name) && g.armed.Load() {
 		g.die(fmt.Errorf("kv: making %s: %w", name, err))
 	}
-	return g.wrapWritten(name, f, err)
+	f, err = g.wrapWritten(name, f, err)
+	if err == nil && c == flushCategory {
+		f = &pacedFile{f, g}
+	}
+	return f, err
 }
 
 // ReuseForWrite is only used for files of the write-ahead log.
