@@ -174,8 +174,8 @@ func (c *Client) openControl() *link {
 }
 
 // dialAny connects to the first address that answers: the one that did last, those that the user gave, those that
-// brokers advertise.
-func (c *Client) dialAny(ctx context.Context) (*link, error) {
+// brokers advertise; none of those to be skipped.
+func (c *Client) dialAny(ctx context.Context, skip ...string) (*link, error) {
 	var tried, reasons []string
 	var causes []error
 	c.mu.Lock()
@@ -188,7 +188,7 @@ func (c *Client) dialAny(ctx context.Context) (*link, error) {
 		cluster = last.hello().ClusterID
 	}
 	for _, address := range append(slices.Clone(try), c.meta.addresses()...) {
-		if slices.Contains(tried, address) {
+		if slices.Contains(tried, address) || slices.Contains(skip, address) {
 			continue
 		}
 		tried = append(tried, address)

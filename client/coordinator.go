@@ -40,32 +40,35 @@ func newCoordinator(c *Client, s *links, group string) *coordinator {
 	return &coordinator{c: c, links: s, group: group}
 }
 
-// find returns an open connection to the coordinator.
-func (k *coordinator) find(ctx context.Context) (*link, *Error) {
+// find returns the coordinator, and asks for it if it is not known.
+func (k *coordinator) find(ctx context.Context) (*wire.Coordinator, *Error) {
 	k.mu.Lock()
 	known := k.known
 	k.mu.Unlock()
-	if known == nil {
-		r, err := k.c.exchange(ctx, &wire.FindCoordinatorsRequest{Groups: []string{k.group}})
-		if err != nil {
-			return nil, err
-		}
-		answer, ok := r.(*wire.FindCoordinatorsResponse)
-		if !ok || len(answer.Coordinators) != 1 {
-			return nil, newError(wire.CodeInternal, nowhere(k.c.Address()), "the broker names no coordinator")
-		}
-		if known = &answer.Coordinators[0]; known.Error != nil {
-			return nil, fromWire(known.Error, nowhere(k.c.Address()))
-		}
-		k.mu.Lock()
-		k.known = known
-		k.mu.Unlock()
+	if known != nil {
+		return known, nil
 	}
-	l, err := k.links.get(ctx, known.BrokerID, known.Address)
+	return k.locate(ctx)
+}
+
+// locate asks for the coordinator.
+func (k *coordinator) locate(ctx context.Context) (*wire.Coordinator, *Error) {
+	r, err := k.c.consultOnce(ctx, &wire.FindCoordinatorsRequest{Groups: []string{k.group}}, silence)
 	if err != nil {
-		k.forget()
+		return nil, err
 	}
-	return l, err
+	answer, ok := r.(*wire.FindCoordinatorsResponse)
+	if !ok || len(answer.Coordinators) != 1 {
+		return nil, newError(wire.CodeInternal, nowhere(k.c.Address()), "the broker names no coordinator")
+	}
+	found := &answer.Coordinators[0]
+	if found.Error != nil {
+		return nil, fromWire(found.Error, nowhere(k.c.Address()))
+	}
+	k.mu.Lock()
+	k.known = found
+	k.mu.Unlock()
+	return found, nil
 }
 
 // forget has the coordinator asked for again.
@@ -75,20 +78,37 @@ func (k *coordinator) forget() {
 	k.known = nil
 }
 
-// ask sends a request to the group's coordinator. limit bounds the wait for the answer.
-func ask[T wire.Response](ctx context.Context, k *coordinator, q wire.Request, limit time.Duration) (T, *Error) {
+// ask sends a request to the group's coordinator, which may hold the answer back for a time; RequestTimeout comes on
+// top of that. When the answer is late and another broker is the coordinator by now, it is awaited no longer.
+func ask[T wire.Response](ctx context.Context, k *coordinator, q wire.Request, held time.Duration) (T, *Error) {
 	var none T
-	l, err := k.find(ctx)
+	known, err := k.find(ctx)
 	if err != nil {
 		return none, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	var r wire.Response
+	asking, giveUp := context.WithTimeout(ctx, k.c.opts.RequestTimeout+held)
+	defer giveUp()
+	watch(ctx, held+late, func(ctx context.Context) {
+		if now, err := k.locate(ctx); err == nil && (now.BrokerID != known.BrokerID || now.Address != known.Address) {
+			giveUp()
+		}
+	}, func() { r, err = k.send(asking, known, q) })
+	return answerOf[T](r, err, q, known.Address)
+}
+
+// send sends a request to who is known as the coordinator.
+func (k *coordinator) send(ctx context.Context, known *wire.Coordinator, q wire.Request) (wire.Response, *Error) {
+	l, err := k.links.get(ctx, known.BrokerID, known.Address)
+	if err != nil {
+		k.forget()
+		return nil, err
+	}
 	r, err := l.do(ctx, q)
 	if err != nil && (err.Code == wire.CodeNotCoordinator || l.broken()) {
 		k.forget()
 	}
-	return answerOf[T](r, err, q, l.address)
+	return r, err
 }
 
 // commit commits offsets, whose topics stand together, and tells for each what became of it; nil: it is durable.
@@ -103,7 +123,7 @@ func (k *coordinator) commit(ctx context.Context, m member, list []pendingCommit
 		t.Partitions = append(t.Partitions, wire.CommitPartition{Index: p.id.index, Offset: p.Offset.Offset,
 			LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata})
 	}
-	answer, err := ask[*wire.CommitOffsetsResponse](ctx, k, q, k.c.opts.RequestTimeout)
+	answer, err := ask[*wire.CommitOffsetsResponse](ctx, k, q, 0)
 	var results []*wire.Error
 	if err == nil {
 		for i := range answer.Topics {
@@ -135,7 +155,7 @@ func (k *coordinator) commit(ctx context.Context, m member, list []pendingCommit
 // offsets returns what is committed for partitions, which are sorted.
 func (k *coordinator) offsets(ctx context.Context, m member, ids []partitionID) ([]committedOffset, *Error) {
 	q := &wire.FetchOffsetsRequest{Group: k.group, MemberID: m.id, MemberEpoch: m.epoch, Topics: byTopic(ids)}
-	answer, err := ask[*wire.FetchOffsetsResponse](ctx, k, q, k.c.opts.RequestTimeout)
+	answer, err := ask[*wire.FetchOffsetsResponse](ctx, k, q, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -94,11 +94,7 @@ func (f *fetcher) run() {
 			if f.c.ctx.Err() == nil {
 				f.c.c.opts.Logger.Debug("fetch failed", "broker", f.lane.broker, "error", fault)
 			}
-			f.c.mu.Lock()
-			for a := range w.from {
-				f.c.want(a.at.topic) // the broker may be elsewhere by now, and another one may lead
-			}
-			f.c.mu.Unlock()
+			f.c.wantOf(w) // the broker may be elsewhere by now, and another one may lead
 			sleep(f.c.ctx, pauses.NextBackOff())
 			continue
 		}
@@ -121,7 +117,8 @@ func (f *fetcher) attempt(w *wanted) (fault *Error, interrupted bool) {
 		}
 	}
 	f.c.mu.Unlock()
-	fault = f.fetch(ctx, w)
+	watch(ctx, time.Duration(w.request.MaxWaitMs)*time.Millisecond+late, func(context.Context) { f.c.wantOf(w) },
+		func() { fault = f.fetch(ctx, w) })
 	f.c.mu.Lock()
 	f.interrupt = nil
 	f.c.asked -= int64(w.request.MaxBytes)

@@ -14,6 +14,15 @@ func (c *Consumer) want(topic string) {
 	notify(c.stale)
 }
 
+// wantOf has the topics of a fetch asked for, soon.
+func (c *Consumer) wantOf(w *wanted) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a := range w.from {
+		c.want(a.at.topic)
+	}
+}
+
 // keep follows changes of the topics: leaders, added partitions, deletion.
 func (c *Consumer) keep() {
 	tick := time.NewTicker(c.c.opts.MetadataMaxAge)

@@ -204,6 +204,6 @@ func askGroup[T wire.Response](ctx context.Context, c *Client, group string, q w
 	again func(*Error) bool) (T, error) {
 	k := newCoordinator(c, c.links, group)
 	return insist(ctx, c, q.API(), again, func(ctx context.Context) (T, *Error) {
-		return ask[T](ctx, k, q, c.opts.RequestTimeout)
+		return ask[T](ctx, k, q, 0)
 	})
 }

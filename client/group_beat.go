@@ -64,7 +64,7 @@ func (g *GroupConsumer) heartbeat(b beat) (*wire.GroupHeartbeatResponse, *Error)
 		q.Subscribes, q.Topics, q.Regex = true, g.topics, g.opts.Regex
 		q.RebalanceTimeoutMs = int32(g.opts.RebalanceTimeout.Milliseconds())
 	}
-	return ask[*wire.GroupHeartbeatResponse](g.ctx, g.beats, q, g.c.opts.RequestTimeout+b.wait)
+	return ask[*wire.GroupHeartbeatResponse](g.ctx, g.beats, q, b.wait)
 }
 
 // assignmentOf returns the partitions of an answer; nil: as before.

@@ -36,13 +36,17 @@ func (c *Consumer) enlist(a *assignment, broker int32) {
 	c.load[a.lane]++
 }
 
-// leave takes a partition off its lane. Under the Consumer's lock.
+// leave takes a partition off its lane. The answer to a fetch is of no use when its last one leaves, and may not come
+// for long. Under the Consumer's lock.
 func (c *Consumer) leave(a *assignment) {
 	if a.lane.broker < 0 {
 		return
 	}
 	if c.load[a.lane]--; c.load[a.lane] == 0 {
 		delete(c.load, a.lane)
+		if f := c.fetchers[a.lane]; f != nil && f.interrupt != nil {
+			f.interrupt()
+		}
 	}
 	a.lane = nowhereYet
 }

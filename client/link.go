@@ -19,6 +19,8 @@ type link struct {
 	address string
 	once    sync.Once             // the end is told once
 	why     atomic.Pointer[Error] // why the Client itself ended it, nil if it did not or that was meant
+	waiting atomic.Int32          // callers of do
+	retired atomic.Pointer[Error] // why it is closed as soon as nobody waits; nil: it is not
 }
 
 // dial connects to a broker at an address, within DialTimeout.
@@ -99,9 +101,25 @@ func (l *link) close(why *Error) {
 	l.ended(errorOrNil(why))
 }
 
+// retire ends the connection as soon as nobody waits for an answer.
+func (l *link) retire(why *Error) {
+	l.retired.Store(why)
+	if l.waiting.Load() == 0 {
+		l.close(why)
+	}
+}
+
 // do sends a request and waits for its answer. A request that takes RequestTimeout ends the connection, since what
 // follows it waits, too.
 func (l *link) do(ctx context.Context, q wire.Request) (wire.Response, *Error) {
+	l.waiting.Add(1)
+	defer func() {
+		if l.waiting.Add(-1) == 0 {
+			if why := l.retired.Load(); why != nil {
+				l.close(why)
+			}
+		}
+	}()
 	begun := time.Now()
 	r, err := l.conn.Do(ctx, q)
 	took := time.Since(begun)

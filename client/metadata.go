@@ -225,7 +225,7 @@ func (m *metadata) serve(r *round) {
 }
 
 func (m *metadata) send(ctx context.Context, r *round, q *wire.MetadataRequest) *Error {
-	answer, err := query[*wire.MetadataResponse](ctx, m.c, q)
+	answer, err := consult[*wire.MetadataResponse](ctx, m.c, q)
 	if err != nil {
 		return err.(*Error)
 	}

@@ -139,7 +139,7 @@ func (p *Producer) name() {
 		if fresh {
 			q.ProducerID, q.Epoch = -1, -1
 		}
-		r, err := query[*wire.InitProducerIDResponse](p.ctx, p.c, q)
+		r, err := consult[*wire.InitProducerIDResponse](p.ctx, p.c, q)
 		if err == nil {
 			p.named(identity{id: r.ProducerID, epoch: r.Epoch, gen: old.gen + 1})
 			return

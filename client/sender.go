@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type sender struct {
 	later []lingerer   // partitions that wait for the time of a repetition
 	link  *link        // nil: to be dialled
 	calls []*carried   // requests without an answer, in order
+	asked time.Time    // when it was last asked who leads, since an answer is late
 }
 
 // lingerer is a partition to be looked at, at some time.
@@ -82,8 +84,8 @@ func (s *sender) run() {
 		var answer <-chan struct{}
 		if len(s.calls) > 0 {
 			answer = s.calls[0].call.Done()
-			if limit := s.calls[0].sent.Add(s.p.c.opts.RequestTimeout); next.IsZero() || limit.Before(next) {
-				next = limit
+			if look := s.look(s.calls[0]); next.IsZero() || look.Before(next) {
+				next = look
 			}
 		}
 		wait := time.Hour
@@ -246,11 +248,11 @@ func (s *sender) collect() {
 		select {
 		case <-c.call.Done():
 		default:
-			if time.Since(c.sent) < s.p.c.opts.RequestTimeout {
+			why := s.overdue(c, time.Now())
+			if why == nil {
 				return
 			}
-			s.link.close(newError(wire.CodeTimedOut, nowhere(s.link.address), "no answer to a produce within %v",
-				s.p.c.opts.RequestTimeout))
+			s.link.close(why)
 			<-c.call.Done()
 		}
 		s.calls[0] = nil
@@ -267,6 +269,46 @@ func (s *sender) collect() {
 	if len(s.calls) == 0 {
 		s.calls = nil
 	}
+}
+
+// look is when the first of the requests without an answer is to be looked at.
+func (s *sender) look(c *carried) time.Time {
+	limit, ask := c.sent.Add(s.p.c.opts.RequestTimeout), c.sent.Add(late)
+	if again := s.asked.Add(late); again.After(ask) {
+		ask = again
+	}
+	if limit.Before(ask) {
+		return limit
+	}
+	return ask
+}
+
+// overdue tells why the answer to the first of the requests without one is awaited no longer; nil: it is. When it is
+// late, others may lead by now: it is asked who does, and if the broker leads nothing that is under way, what it has
+// not answered goes to those who do.
+func (s *sender) overdue(c *carried, now time.Time) *Error {
+	waited := now.Sub(c.sent)
+	switch {
+	case waited >= s.p.c.opts.RequestTimeout:
+		return newError(wire.CodeTimedOut, nowhere(s.link.address), "no answer to a produce within %v",
+			s.p.c.opts.RequestTimeout)
+	case waited < late:
+		return nil
+	case !slices.ContainsFunc(s.calls, s.leads):
+		return newError(wire.CodeTimedOut, nowhere(s.link.address),
+			"no answer to a produce for %v, and the broker leads the partitions no longer", waited.Round(time.Millisecond))
+	case now.Sub(s.asked) >= late:
+		s.asked = now
+		s.p.wantOf(s)
+	}
+	return nil
+}
+
+// leads tells whether the broker leads one of the partitions of a request, for all that is known.
+func (s *sender) leads(c *carried) bool {
+	return slices.ContainsFunc(c.batches, func(topic []load) bool {
+		return slices.ContainsFunc(topic, func(l load) bool { return s.has(l.partition) })
+	})
 }
 
 // verdict tells each batch of a request what became of it: by the answer, or by the fault of the whole.
@@ -321,7 +363,10 @@ func matches(answer *wire.ProduceResponse, asked []wire.ProduceTopic) bool {
 func (s *sender) connect() bool {
 	pauses := s.p.c.opts.pauses()
 	for s.p.ctx.Err() == nil {
-		l, err := s.p.c.dialBroker(s.p.ctx, s.broker)
+		var l *link
+		var err *Error
+		watch(s.p.ctx, late, func(context.Context) { s.p.wantOf(s) },
+			func() { l, err = s.p.c.dialBroker(s.p.ctx, s.broker) })
 		if err == nil {
 			s.link = l
 			s.trouble.Store(nil)

@@ -222,6 +222,9 @@ func (t *partition) lead(s *sender) {
 	if t.sender == s {
 		return
 	}
+	if t.sender != nil {
+		notify(t.sender.wake) // it may wait for an answer that is of no use any more
+	}
 	t.sender, t.listed = s, false
 	if len(t.batches) > 0 {
 		if b := t.open(); b != nil {
