@@ -42,8 +42,9 @@ test: deps lint ## Install what the tests need and run all of them, with the rac
 	SKIDWAY_PYTHON=$(CURDIR)/bin/venv/bin/python CGO_ENABLED=1 $(GO) test -race -timeout 25m \
 		$$($(GO) list ./... | grep -v '/metadata/zk$$')
 	# ZooKeeper's client library reads its newest zxid without a lock when it sets watches again, and the race detector says
-	# so; the value is overwritten before it is sent (guard.go).
+	# so; the value is overwritten before it is sent (guard.go). So what loses ZooKeeper in this process runs without it.
 	$(GO) test -timeout 10m ./metadata/zk
+	$(GO) test -timeout 10m -run TestD1ClusterHealth ./client
 	# A simulated cluster is one goroutine's: with the race detector 200 of them are enough, without it 1,000 run, and the
 	# search through all orders of events.
 	$(GO) test -timeout 10m -run 'TestSeeds$$|TestExhaustive' ./internal/sim ./replication
