@@ -2,6 +2,10 @@ package client_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +19,18 @@ import (
 const longTimeout = 5 * patience
 
 // pause has a broker say nothing from now on; its connections stay open, and the kernel goes on to accept more.
-func (b *brokerProcess) pause() { b.signal(syscall.SIGSTOP) }
+func (b *brokerProcess) pause() {
+	b.t.Helper()
+	b.signal(syscall.SIGSTOP)
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", b.cmd.Process.Pid))
+	require.NoError(b.t, err)
+	require.Eventually(b.t, func() bool { // until then one of them may go on
+		return !slices.ContainsFunc(threads, func(path string) bool {
+			stat, err := os.ReadFile(path)
+			return err == nil && !strings.Contains(string(stat), ") T ")
+		})
+	}, patience, time.Millisecond)
+}
 
 // resume has a broker go on where it was paused.
 func (b *brokerProcess) resume() { b.signal(syscall.SIGCONT) }
