@@ -48,7 +48,8 @@ func awaitPage(t *testing.T, s *server, path string, lines ...string) {
 }
 
 // Brokers tell how they stand in their cluster: with all well, with a broker away, and with ZooKeeper lost (D1), which
-// is named E301. When ZooKeeper is back, all is well, and nothing was lost. Not with the race detector: see the Makefile.
+// is named E301. When ZooKeeper is back, all is well, and nothing was lost. Not with the race detector: see the
+// Makefile.
 func TestD1ClusterHealth(t *testing.T) {
 	e, err := zkserver.Start(zkserver.Config{Dir: t.TempDir(), Servers: 1, Tick: 250 * time.Millisecond})
 	if err != nil && os.Getenv("CI") == "" {

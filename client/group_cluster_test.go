@@ -208,7 +208,8 @@ func TestH15DeposedCoordinatorIsFenced(t *testing.T) {
 	require.NoError(t, others.CommitOffsets(ctx, "g", client.Offset{Topic: "demo", Offset: 100, LeaderEpoch: -1}))
 	require.EqualValues(t, 100, committedBy(t, others, "g"))
 	resume()
-	// It says nothing, or refuses, or is the coordinator again by the time it comes to the commit, which then is the newest.
+	// It says nothing, or refuses, or is the coordinator again by the time it comes to the commit, which then is the
+	// newest.
 	want := int64(100)
 	answer, err := write.Wait(ctx)
 	if r, ok := answer.(*wire.CommitOffsetsResponse); ok && err == nil && r.Topics[0].Partitions[0].Error == nil {

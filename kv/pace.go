@@ -22,9 +22,9 @@ const (
 	paceMost  = 50 * time.Millisecond
 )
 
-// flushPacer spreads the writing of a memtable over the time that the next one takes to fill. A flush that goes as fast as
-// the disk takes it fills the disk's queue, and every fsync of the log waits behind it. Nothing is held back while more
-// than one memtable waits: then the disk is the limit. Safe for concurrent use.
+// flushPacer spreads the writing of a memtable over the time that the next one takes to fill. A flush that goes as fast
+// as the disk takes it fills the disk's queue, and every fsync of the log waits behind it. Nothing is held back while
+// more than one memtable waits: then the disk is the limit. Safe for concurrent use.
 type flushPacer struct {
 	mu      sync.Mutex
 	rotated time.Time     // when the memtable that is being filled began
