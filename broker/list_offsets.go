@@ -10,8 +10,8 @@ import (
 
 // list_offsets tells offsets by position or by time: the end of the log, its start, or the first record whose
 // timestamp is at or after a time (offset -1 when there is none). Ends are durable ends; in a cluster, of what all
-// replicas in sync hold, and told once these have confirmed, after the question, that this broker leads. Each partition
-// has its own error.
+// replicas in sync hold, and told once these have confirmed, after the question, that this broker leads; with fewer in
+// sync than min_in_sync, of what this broker knows to be committed. Each partition has its own error.
 //
 // Not done: isolation levels, the record with the largest timestamp, rights.
 func (b *Broker) listOffsets(ctx context.Context, req *wire.ListOffsetsRequest) (*wire.ListOffsetsResponse, error) {
@@ -95,11 +95,15 @@ func (b *Broker) awaitEnds(ctx context.Context, asked []question) {
 	for _, q := range asked {
 		select {
 		case <-q.c.done:
-			if q.c.result == replication.ResultOK {
+			switch q.c.result {
+			case replication.ResultOK:
 				q.out.Offset = q.c.end
-				continue
+			case replication.ResultNotEnoughReplicas:
+				// Nobody may be left to contradict this broker. Reads go on below the minimum: what it knows is committed.
+				_, q.out.Offset = q.replica.log.Bounds()
+			default:
+				q.out.Error = b.logError(q.part, b.replicas.refusal(q.part.id(), q.c.result))
 			}
-			q.out.Error = b.logError(q.part, b.replicas.refusal(q.part.id(), q.c.result))
 		case <-ctx.Done():
 			q.replica.forgo(q.c)
 			q.out.Error = b.logError(q.part, wire.Errorf(wire.CodeTimedOut,
