@@ -32,7 +32,7 @@ type testCluster struct {
 type testBroker struct {
 	id      int
 	rack    string
-	listen  string // with its port once it has one, so that a restart has the same
+	listen  string // the same after a restart
 	process *exec.Cmd
 }
 
@@ -56,8 +56,10 @@ func startCluster(bin, dir string, env []string, racks []string) (*testCluster, 
 	if c.zk, err = zkserver.Start(zkserver.Config{Dir: dir, Servers: 1, Tick: 250 * time.Millisecond}); err != nil {
 		return nil, err
 	}
+	ports := freePorts(len(racks))
 	for i, rack := range racks {
-		c.brokers = append(c.brokers, &testBroker{id: i + 1, rack: strings.TrimPrefix(rack, "-"), listen: "127.0.0.1:0"})
+		listen := fmt.Sprint("127.0.0.1:", ports+i)
+		c.brokers = append(c.brokers, &testBroker{id: i + 1, rack: strings.TrimPrefix(rack, "-"), listen: listen})
 	}
 	for _, b := range c.brokers {
 		if err := c.start(b); err != nil {

@@ -63,20 +63,22 @@ func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeports VAR")
 	}
-	const count = 40
-	await(ts, "free ports", func() bool {
-		// Below those that systems give to outgoing connections.
-		first := 10_000 + rand.IntN(20_000/count)*count
+	ts.Setenv(args[0], strconv.Itoa(freePorts(40)))
+}
+
+// freePorts gives the first of so many ports in a row that are free, below those that systems give to outgoing
+// connections: they stay free while a broker is away.
+func freePorts(count int) int {
+	for {
+		first, free := 10_000+rand.IntN(20_000/count)*count, true
 		for port := range count {
 			l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", first+port))
-			if err != nil {
-				return false
-			}
-			ts.Check(l.Close())
+			free = free && err == nil && l.Close() == nil
 		}
-		ts.Setenv(args[0], strconv.Itoa(first))
-		return true
-	})
+		if free {
+			return first
+		}
+	}
 }
 
 // gone PID... waits until no such process is there.
