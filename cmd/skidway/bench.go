@@ -232,18 +232,39 @@ func (o *benchFlags) topicSettings() (map[string]string, error) {
 	return all, nil
 }
 
+// complete gives the load the settings of --set, if there are any, and returns it with its defaults, checked.
+func (o *benchFlags) complete(l *bench.Load) (bench.Load, error) {
+	settings, err := o.topicSettings()
+	if err != nil {
+		return bench.Load{}, err
+	}
+	if settings != nil {
+		l.Settings = settings
+	}
+	whole, err := l.Complete()
+	if err != nil {
+		err = usage(failure.CodeBadValue, err, "the load: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return whole, err
+}
+
+// emptyJSON makes the file of --json anew, unless results are to be added to it.
+func (o *benchFlags) emptyJSON() error {
+	if o.json == "" || o.appends {
+		return nil
+	}
+	if err := os.WriteFile(o.json, nil, 0o644); err != nil {
+		return usage(failure.CodeInput, err, "%v", err)
+	}
+	return nil
+}
+
 // bench carries out loads, each as often as was asked for, and prints what they came to.
 func (a *app) bench(ctx context.Context, loads []bench.Load, flags benchFlags) error {
-	settings, err := flags.topicSettings()
-	if err != nil {
-		return err
-	}
 	for i := range loads {
-		if settings != nil {
-			loads[i].Settings = settings
-		}
-		if loads[i], err = loads[i].Complete(); err != nil {
-			return usage(failure.CodeBadValue, err, "the load: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		var err error
+		if loads[i], err = flags.complete(&loads[i]); err != nil {
+			return err
 		}
 	}
 	d, err := a.benchDriver(ctx, flags.driver)
@@ -251,10 +272,8 @@ func (a *app) bench(ctx context.Context, loads []bench.Load, flags benchFlags) e
 		return err
 	}
 	defer d.Close()
-	if flags.json != "" && !flags.appends {
-		if err := os.WriteFile(flags.json, nil, 0o644); err != nil {
-			return usage(failure.CodeInput, err, "%v", err)
-		}
+	if err := flags.emptyJSON(); err != nil {
+		return err
 	}
 	stop, err := startProfile(flags.profile)
 	if err != nil {

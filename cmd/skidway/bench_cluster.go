@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -172,25 +171,16 @@ type clusterBench struct {
 func (a *app) benchCluster(
 	ctx context.Context, l bench.Load, flags benchFlags, work func(context.Context, clusterBench) error,
 ) error {
-	settings, err := flags.topicSettings()
-	if err != nil {
+	if _, err := flags.complete(&l); err != nil {
 		return err
-	}
-	if settings != nil {
-		l.Settings = settings
-	}
-	if _, err := l.Complete(); err != nil {
-		return usage(failure.CodeBadValue, err, "the load: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	d, err := a.benchDriver(ctx, flags.driver)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if flags.json != "" && !flags.appends {
-		if err := os.WriteFile(flags.json, nil, 0o644); err != nil {
-			return usage(failure.CodeInput, err, "%v", err)
-		}
+	if err := flags.emptyJSON(); err != nil {
+		return err
 	}
 	sound := true
 	r := clusterBench{driver: d, load: l, options: bench.Options{

@@ -63,15 +63,8 @@ func parseSLO(text string) (time.Duration, error) {
 
 // benchMax searches, with a line on standard error for each step.
 func (a *app) benchMax(ctx context.Context, l bench.Load, limit time.Duration, flags benchFlags) error {
-	settings, err := flags.topicSettings()
-	if err != nil {
+	if _, err := flags.complete(&l); err != nil {
 		return err
-	}
-	if settings != nil {
-		l.Settings = settings
-	}
-	if _, err := l.Complete(); err != nil {
-		return usage(failure.CodeBadValue, err, "the load: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	d, err := a.benchDriver(ctx, flags.driver)
 	if err != nil {

@@ -150,11 +150,9 @@ func cmdPorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: ports VAR...")
 	}
-	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer func() { _ = l.Close() }()
-		ts.Setenv(name, l.Addr().String())
+	first := freePorts(len(args))
+	for i, name := range args {
+		ts.Setenv(name, fmt.Sprint("127.0.0.1:", first+i))
 	}
 }
 

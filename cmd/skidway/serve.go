@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/skidway/skidway/broker"
 	"github.com/skidway/skidway/cmd/skidway/internal/config"
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/cmd/skidway/internal/readyfile"
 )
 
 // drainTime is how long a broker that was told to stop may take to answer what it has begun.
@@ -170,7 +169,7 @@ func (a *app) serve(cmd *cobra.Command, flags serveFlags) error {
 	if err != nil {
 		return ofStart(err, c)
 	}
-	if err := writeReadyFile(flags.readyFile, b); err != nil {
+	if err := readyfile.Write(flags.readyFile, readyOf(b)); err != nil {
 		return errors.Join(err, stopBroker(b))
 	}
 	a.announce(announcement{config: c, broker: b, dev: flags.dev, log: log, took: time.Since(began)})
@@ -212,28 +211,13 @@ type ready struct {
 	HTTP   string `json:"http,omitempty"`
 }
 
-// writeReadyFile makes the file appear whole: whoever waits for it never reads half of it.
-func writeReadyFile(path string, b *broker.Broker) error {
-	if path == "" {
-		return nil
-	}
+// readyOf is a broker as the file tells of it.
+func readyOf(b *broker.Broker) ready {
 	r := ready{PID: os.Getpid(), Listen: b.Addr().String()}
 	if h := b.HTTPAddr(); h != nil {
 		r.HTTP = h.String()
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	err = os.WriteFile(temporary, append(text, '\n'), 0o644)
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		return failure.BadValue("--ready-file", "%v", err)
-	}
-	return nil
+	return r
 }
 
 // raiseFileLimit takes as many open files as the system allows the process: connections and tables need them.

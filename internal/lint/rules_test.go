@@ -18,7 +18,7 @@ var rows = map[string]int{
 
 	// The command's own parts: what only it imports, and what these share.
 	"cmd/skidway/internal/failure":  4,
-	"cmd/skidway/internal/position": 5, "cmd/skidway/internal/tomlfile": 5,
+	"cmd/skidway/internal/position": 5, "cmd/skidway/internal/readyfile": 5, "cmd/skidway/internal/tomlfile": 5,
 	"cmd/skidway/internal/config": 6, "cmd/skidway/internal/moves": 6,
 	"cmd/skidway/internal/recordio": 6, "cmd/skidway/internal/table": 6,
 	"cmd/skidway/internal/devcluster": 6,

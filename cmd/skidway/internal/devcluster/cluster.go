@@ -8,7 +8,6 @@ package devcluster
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/skidway/skidway/cmd/skidway/internal/failure"
+	"github.com/skidway/skidway/cmd/skidway/internal/readyfile"
 	"github.com/skidway/skidway/internal/zkserver"
 )
 
@@ -338,26 +338,11 @@ type readyBroker struct {
 	HTTP   string `json:"http"`
 }
 
-// writeReadyFile makes the file appear whole.
+// writeReadyFile tells whoever waits for the cluster of its parts.
 func (c *Cluster) writeReadyFile() error {
-	path := c.cfg.ReadyFile
-	if path == "" {
-		return nil
-	}
 	r := ready{PID: os.Getpid(), ZooKeeper: c.ZooKeeper, ZooKeeperPID: c.ZooKeeperPID()}
 	for _, b := range c.Brokers {
 		r.Brokers = append(r.Brokers, readyBroker{b.ID, b.PID, b.Listen, b.HTTP})
 	}
-	text, err := json.Marshal(r)
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err == nil {
-		err = os.WriteFile(temporary, append(text, '\n'), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		return failure.BadValue("--ready-file", "%v", err)
-	}
-	return nil
+	return readyfile.Write(c.cfg.ReadyFile, r)
 }
