@@ -90,9 +90,6 @@ func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]wire.Top
 				q.Names = append(q.Names, r.Topics[i].Name)
 			}
 		}
-		if len(q.Names) == 0 {
-			continue
-		}
 		answer, err := a.c.askBroker(ctx, leader, q)
 		if own, fault := answerOf[*wire.DescribeTopicsResponse](answer, err, q, a.c.Address()); fault == nil {
 			takeOwn(r.Topics, own.Topics, leader)

@@ -234,9 +234,9 @@ func (t *partition) lead(s *sender) {
 	}
 }
 
-// stranded tells whether batches wait for a leader: there is none, or it cannot be reached, and may be another by now.
+// stranded tells whether batches wait for a leader.
 func (t *partition) stranded() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.batches) > 0 && (t.sender == nil || t.sender.trouble.Load() != nil)
+	return t.sender == nil && len(t.batches) > 0
 }
