@@ -25,7 +25,7 @@ func (h *replicas) noteTouch(registered, suspect bool) {
 	h.touched.Store(&now)
 	switch {
 	case registered && suspect:
-		h.b.log.Error("E301: ZooKeeper does not answer; this broker serves no partition until it does",
+		h.b.log.Error("E301: ZooKeeper does not answer; this broker serves no partition but those that all in sync follow",
 			"servers", h.b.cfg.Cluster.ZooKeeper)
 	case !registered && before != nil:
 		h.b.log.Error("E301: the session with ZooKeeper is lost; this broker leads nothing until it has another",
@@ -35,7 +35,8 @@ func (h *replicas) noteTouch(registered, suspect bool) {
 	}
 }
 
-// zooKeeperCheck is whether the broker is in touch with the cluster's metadata. If not, it serves no partition.
+// zooKeeperCheck is whether the broker is in touch with the cluster's metadata. If not, it leads nothing, or only what
+// all replicas in sync follow.
 func (b *Broker) zooKeeperCheck() check {
 	c := check{Name: "zookeeper", blocks: true}
 	t := b.replicas.touched.Load()
