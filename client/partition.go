@@ -36,7 +36,8 @@ type partition struct {
 	carrier *sender    // whose requests carry what is sent
 	batches []*batch   // done, sent and refused ones come first, an open one last
 	sent    int        // requests without an answer that carry a batch of this partition
-	listed  bool       // on the list of its sender
+	term    uint64     // counts the changes of sender
+	listed  bool       // on the list of its sender, in this term
 	dead    bool       // the topic is gone: takes no records
 
 	ident  identity // what the next batch is numbered under
@@ -181,18 +182,20 @@ func (t *partition) ripen(now time.Time) {
 func (t *partition) list() {
 	if t.sender != nil && !t.listed {
 		t.listed = true
-		t.sender.list(t)
+		t.sender.list(listing{t, t.term})
 	}
 }
 
-// take returns the next batch that its sender may send now, marked as sent; nil if there is none. Then, if the time
-// is not zero, it is worth asking again at that time.
-func (t *partition) take(s *sender, now time.Time) (*batch, time.Time) {
+// take returns the next batch that the sender on whose list it is may send now, marked as sent; nil if there is none.
+// Then, if the time is not zero, it is worth asking again at that time. The term is the listing's.
+func (t *partition) take(term uint64, now time.Time) (*batch, time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.listed = false
+	if t.term == term {
+		t.listed = false
+	}
 	for {
-		if t.sender != s || t.sent > 0 && t.carrier != s || t.sent >= t.p.opts.MaxInFlight {
+		if t.term != term || t.sent > 0 && t.carrier != t.sender || t.sent >= t.p.opts.MaxInFlight {
 			return nil, time.Time{}
 		}
 		if t.retryAt.After(now) {
@@ -209,7 +212,7 @@ func (t *partition) take(s *sender, now time.Time) (*batch, time.Time) {
 		case b == nil:
 			return nil, time.Time{}
 		case b.state == batchReady:
-			if !t.dispatch(b, s) {
+			if !t.dispatch(b) {
 				return nil, time.Time{}
 			}
 			return b, time.Time{}
@@ -246,7 +249,7 @@ func (t *partition) candidate() *batch {
 }
 
 // dispatch numbers a batch and marks it as sent. False: not now; the partition is listed again when that changes.
-func (t *partition) dispatch(b *batch, s *sender) bool {
+func (t *partition) dispatch(b *batch) bool {
 	if t.p.opts.Idempotence == IdempotenceOn {
 		if !b.pinned && (t.broken || t.ident.gen == 0) {
 			if t.sent > 0 || !t.renew() {
@@ -266,7 +269,7 @@ func (t *partition) dispatch(b *batch, s *sender) bool {
 	b.state, b.gap = batchSent, false
 	b.tries++
 	t.sent++
-	t.carrier = s
+	t.carrier = t.sender
 	return true
 }
 

@@ -21,15 +21,22 @@ type sender struct {
 	trouble atomic.Pointer[Error]
 
 	mu        sync.Mutex // guards the next two; nothing is called under it
-	listed    []*partition
+	listed    []listing
 	lingering []lingerer // by time
 
 	// The rest belongs to the goroutine.
-	due   []*partition // taken from listed, in turn
-	later []lingerer   // partitions that wait for the time of a repetition
-	link  *link        // nil: to be dialled
-	calls []*carried   // requests without an answer, in order
-	asked time.Time    // when it was last asked who leads, since an answer is late
+	due   []listing  // taken from listed, in turn
+	later []lingerer // partitions that wait for the time of a repetition
+	link  *link      // nil: to be dialled
+	calls []*carried // requests without an answer, in order
+	asked time.Time  // when it was last asked who leads, since an answer is late
+}
+
+// listing is a partition that may have something to send. It is void once another broker leads the partition: when the
+// leadership comes back, there is a new one, and a request takes one batch of a partition.
+type listing struct {
+	partition *partition
+	term      uint64 // the partition's when it was listed
 }
 
 // lingerer is a partition to be looked at, at some time.
@@ -57,9 +64,9 @@ func newSender(p *Producer, broker int32) *sender {
 }
 
 // list takes note of a partition that may have something to send.
-func (s *sender) list(t *partition) {
+func (s *sender) list(l listing) {
 	s.mu.Lock()
-	s.listed = append(s.listed, t)
+	s.listed = append(s.listed, l)
 	s.mu.Unlock()
 	notify(s.wake)
 }
@@ -179,12 +186,13 @@ func (s *sender) send(now time.Time) {
 	places := map[uint64]int{}
 	seen, full := 0, false
 	var again []*partition
-	for _, t := range s.due {
+	for _, l := range s.due {
 		if full {
 			break
 		}
 		seen++
-		b, at := t.take(s, now)
+		t := l.partition
+		b, at := t.take(l.term, now)
 		if b == nil {
 			if !at.IsZero() {
 				s.later = append(s.later, lingerer{t, at})

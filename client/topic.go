@@ -225,7 +225,7 @@ func (t *partition) lead(s *sender) {
 	if t.sender != nil {
 		notify(t.sender.wake) // it may wait for an answer that is of no use any more
 	}
-	t.sender, t.listed = s, false
+	t.sender, t.term, t.listed = s, t.term+1, false
 	if len(t.batches) > 0 {
 		if b := t.open(); b != nil {
 			b.hurried = true

@@ -224,13 +224,15 @@ func (m *Member) CheckDecommission(broker int32) error {
 	return nil
 }
 
-// ever returns an error if a broker of the id is neither there nor known to hold anything.
+// ever returns an error if a broker of the id is neither there, nor known to hold anything, nor being decommissioned:
+// an order that is given once more is carried out already.
 func (m *Member) ever(broker int32) error {
 	if _, there := m.Broker(broker); there {
 		return nil
 	}
 	s := m.Snapshot()
-	if leads, replicas := replication.Held(&s, broker); leads+replicas > 0 {
+	leads, replicas := replication.Held(&s, broker)
+	if leads+replicas > 0 || slices.Contains(s.Decommission, broker) {
 		return nil
 	}
 	return fmt.Errorf("%w: broker %d is not registered, and no partition has a replica on it", ErrUnknownBroker, broker)

@@ -185,7 +185,9 @@ func TestOrderDrain(t *testing.T) {
 	require.NoError(t, w.m.Withdraw(ctx, Drain, 1), "twice is no error")
 	require.Eventually(t, func() bool { r, _ := w.m.Broker(1); return !r.Draining }, patience, time.Millisecond)
 	for i := range int32(3) {
-		w.writeISR(PartitionID{topic, i})
+		id := PartitionID{topic, i}
+		w.writeISR(id)
+		w.seen(id, func(s replication.State) bool { return len(s.ISR) == 3 }) // else the order is carried out without it
 	}
 	require.NoError(t, w.m.OrderPreferred(ctx))
 	w.await(topic, 3, func(s replication.State) bool { return s.Leader == s.Replicas[0] })
@@ -210,6 +212,7 @@ func TestOrderDecommission(t *testing.T) {
 		w.writeISR(PartitionID{topic, i})
 	}
 	w.await(topic, 4, func(s replication.State) bool { return !s.Lists(3) && len(s.Removing) == 0 })
+	require.NoError(t, w.m.OrderDecommission(ctx, 3), "given again, when all is done")
 	w.register(3)
 	require.Eventually(t, func() bool { return len(w.m.Brokers()) == 3 }, patience, time.Millisecond)
 	require.ErrorIs(t, w.m.OrderDecommission(ctx, 2), replication.ErrTooFewBrokers)
