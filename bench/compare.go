@@ -78,6 +78,7 @@ func metrics() []metric {
 		{name: "opening", format: formatSeconds, value: func(r *Result) (float64, bool) { return r.Opening, r.Opening > 0 }},
 		{name: "broker CPU s/GB", format: formatTwo, value: perGB},
 		{name: "disk bytes/byte", format: formatTwo, value: amplification},
+		{name: "charged bytes/byte", format: formatTwo, value: charged},
 		{name: "broker RSS", format: formatMiB, value: func(r *Result) (float64, bool) {
 			if r.Broker == nil || r.Broker.RSS == 0 {
 				return 0, false
@@ -129,11 +130,22 @@ func perGB(r *Result) (float64, bool) {
 	return r.Broker.CPUSeconds / (float64(r.moved()) / 1e9), true
 }
 
+// amplification is what the disk wrote a byte that was produced.
 func amplification(r *Result) (float64, bool) {
-	if r.Broker == nil || r.Broker.DiskWritten == 0 || r.Produce == nil || r.Produce.Bytes == 0 {
+	return aByteProduced(r, func(v *BrokerView) int64 { return v.Device })
+}
+
+// charged is what the broker's process is charged for a byte that was produced, written by then or not: more than was
+// written where files are overwritten.
+func charged(r *Result) (float64, bool) {
+	return aByteProduced(r, func(v *BrokerView) int64 { return v.DiskWritten })
+}
+
+func aByteProduced(r *Result, of func(*BrokerView) int64) (float64, bool) {
+	if r.Broker == nil || of(r.Broker) == 0 || r.Produce == nil || r.Produce.Bytes == 0 {
 		return 0, false
 	}
-	return float64(r.Broker.DiskWritten) / float64(r.Produce.Bytes), true
+	return float64(of(r.Broker)) / float64(r.Produce.Bytes), true
 }
 
 func formatRate(v float64) string    { return fmt.Sprintf("%.1f MB/s", v/1e6) }

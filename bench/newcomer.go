@@ -96,7 +96,7 @@ func (s *newcomerRun) fillTopic(ctx context.Context, topic string) error {
 	l := Load{Name: "fill", Mode: ModeProduce, Partitions: s.load.Partitions, Replicas: s.load.Replicas,
 		Keys: KeysRandom, Batch: 256 << 10, Bytes: s.newcomer.Bytes, Verify: Off}
 	o := s.options
-	o.Topic, o.Made, o.Keep, o.Disk = topic, true, KeepTopic, ""
+	o.Topic, o.Made, o.Keep, o.Probe.Disk = topic, true, KeepTopic, ""
 	r, err := Run(ctx, s.d, l, o)
 	if err == nil && !r.OK() {
 		err = fmt.Errorf("bench: the topic that is to be fetched could not be written: %s", r.verdict())

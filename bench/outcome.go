@@ -29,7 +29,7 @@ func (r *run) result() (*Result, error) {
 	if len(r.options.Probe.PIDs) > 0 {
 		out.OthersCPU, out.StolenCPU = others(s.host, out.ClientCPU+out.Broker.CPUSeconds)
 	}
-	if r.options.Disk != "" {
+	if r.options.Probe.Disk != "" {
 		out.Fsync = &r.fsync
 	}
 	out.Trends = trends(s.timeline, r.load.Size)

@@ -19,6 +19,10 @@ import (
 type Probe struct {
 	PIDs    []int    // processes of brokers on this machine, and of what they need, such as ZooKeeper; none: unknown
 	Metrics []string // URLs of /metrics; none: unknown
+	// Disk is a directory on the brokers' disk; empty: none that can be looked at. What that disk writes is counted, and
+	// small fsyncs are timed there before and after a run, so that each also tells of the disk, and begins with nothing
+	// left to be written.
+	Disk string
 }
 
 func (p Probe) none() bool { return len(p.PIDs)+len(p.Metrics) == 0 }
@@ -30,7 +34,8 @@ const clockTicks = 100
 type reading struct {
 	cpu                float64 // s
 	rss, peak          int64
-	written, readBytes int64 // to and from the disk
+	written, readBytes int64 // to and from the disk, by the processes' accounts
+	device             int64 // written by the disk
 	files              int64
 	metrics            map[string]float64 // sums over labels, by name
 	fsyncs             map[float64]float64
@@ -45,6 +50,11 @@ func (p Probe) read(ctx context.Context) (reading, error) {
 	}
 	for _, url := range p.Metrics {
 		errs = append(errs, r.scrape(ctx, url))
+	}
+	if p.Disk != "" {
+		var err error
+		r.device, err = deviceWritten(p.Disk)
+		errs = append(errs, err)
 	}
 	return r, errors.Join(errs...)
 }
@@ -157,7 +167,8 @@ type BrokerView struct {
 	RSS         int64   `json:"rss_bytes"`      // at the end
 	PeakRSS     int64   `json:"peak_rss_bytes"` // since the process started
 	Files       int64   `json:"open_files"`
-	DiskWritten int64   `json:"disk_written_bytes"`
+	DiskWritten int64   `json:"disk_written_bytes"`   // by the account of its process, whole folios
+	Device      int64   `json:"device_written_bytes"` // by its disk, for whomever; 0: unknown
 	DiskRead    int64   `json:"disk_read_bytes"`
 	Fsyncs      int64   `json:"fsyncs"`
 	FsyncP99    float64 `json:"fsync_p99_seconds"` // upper bound of its bucket
@@ -168,13 +179,21 @@ type BrokerView struct {
 	Items       int64   `json:"commit_items"`
 }
 
+// written is what was written to the disk, as well as it is known.
+func (v *BrokerView) written() int64 {
+	if v.Device > 0 {
+		return v.Device
+	}
+	return v.DiskWritten
+}
+
 // since is what happened after an earlier reading.
 func (r *reading) since(earlier *reading) *BrokerView {
 	grown := func(name string) int64 { return int64(r.metrics[name] - earlier.metrics[name]) }
 	v := &BrokerView{
 		CPUSeconds: r.cpu - earlier.cpu, RSS: r.rss, PeakRSS: r.peak, Files: r.files,
-		DiskWritten: r.written - earlier.written,
-		DiskRead:    r.readBytes - earlier.readBytes, Fsyncs: grown(fsyncMetric + "_count"),
+		DiskWritten: r.written - earlier.written, Device: r.device - earlier.device,
+		DiskRead: r.readBytes - earlier.readBytes, Fsyncs: grown(fsyncMetric + "_count"),
 		Stalls:      grown("skidway_storage_write_stalls_total"),
 		Compactions: grown("skidway_storage_compactions_total"), Compacted: grown("skidway_storage_compacted_bytes_total"),
 		Commits: grown("skidway_storage_commits_total"), Items: grown("skidway_storage_commit_items_total"),

@@ -31,7 +31,7 @@ func shown(t *testing.T, driver string) *Result {
 		Consume:      &Flow{Records: 3000, Bytes: 3 << 20, PerSecond: 1000, BytesPerSecond: 1 << 20, Latency: &l},
 		SendDelay:    &l,
 		Verification: Verification{Sent: 3, Acked: 3, Received: 2, Lost: 1, Checked: true},
-		Broker: &BrokerView{CPUSeconds: 3, RSS: 64 << 20, DiskWritten: 6 << 20, Fsyncs: 30, FsyncP99: 0.0025,
+		Broker: &BrokerView{CPUSeconds: 3, RSS: 64 << 20, DiskWritten: 9 << 20, Device: 6 << 20, Fsyncs: 30, FsyncP99: 0.0025,
 			Items: 60, Commits: 30},
 	}
 	for i, phase := range []string{PhaseWarmUp, PhaseMeasuring, PhaseMeasuring, PhaseMeasuring, PhaseDraining} {
@@ -119,7 +119,8 @@ func TestWriteScreen(t *testing.T) {
 		"RESULT  3.0s measured, after 0.5s to open the partitions   NOT OK: 3 sent, 3 acked, 0 failed, 2 received; 1 lost,",
 		"from intended send\n", "client behind schedule\n", "intended send -> received\n", "closed loop: latency includes",
 		"client    cpu 50% of a core\n", "broker    cpu 100%  rss 64 MiB  disk write 2 MiB/s  fsyncs 10/s, p99 <= 2.50ms",
-		"changes/commit 2.0", "2.00 bytes written to disk a byte produced", "warning: too noisy\n", "error: refused\n",
+		"changes/commit 2.0", "2.00 bytes written to disk a byte produced  3.00 charged to the broker's process\n",
+		"warning: too noisy\n", "error: refused\n",
 	} {
 		require.Contains(t, text, want)
 	}

@@ -25,9 +25,6 @@ type Options struct {
 	// Load.Duration. Its error ends the run. nil: nothing.
 	During  func(ctx context.Context) error
 	Version string // of the program, for the result
-	// Disk is a directory on the broker's disk, in which small fsyncs are timed before and after, so that each run also
-	// begins with nothing left to be written; empty: they are not.
-	Disk string
 	// Intervals is given what each second recorded of each kind of latency; nil: not. The histogram is valid inside.
 	Intervals func(Interval)
 }
@@ -110,8 +107,8 @@ func Run(ctx context.Context, d Driver, l Load, o Options) (*Result, error) {
 	if r.about, err = d.About(ctx); err != nil {
 		return nil, err
 	}
-	if o.Disk != "" {
-		if r.fsync.Before, err = timeFsyncs(o.Disk); err != nil {
+	if o.Probe.Disk != "" {
+		if r.fsync.Before, err = timeFsyncs(o.Probe.Disk); err != nil {
 			return nil, err
 		}
 	}
@@ -125,8 +122,8 @@ func Run(ctx context.Context, d Driver, l Load, o Options) (*Result, error) {
 	if err := r.carryOut(ctx); err != nil {
 		return nil, err
 	}
-	if o.Disk != "" {
-		if r.fsync.After, err = timeFsyncs(o.Disk); err != nil {
+	if o.Probe.Disk != "" {
+		if r.fsync.After, err = timeFsyncs(o.Probe.Disk); err != nil {
 			return nil, err
 		}
 	}

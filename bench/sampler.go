@@ -31,7 +31,7 @@ type sampler struct {
 func newSampler(r *run) *sampler {
 	s := &sampler{r: r, produce: newHistogram(), endToEnd: newHistogram(), delay: newHistogram(), wait: newHistogram(),
 		scratch: newHistogram(), before: time.Now(),
-		process: source{probe: Probe{PIDs: r.options.Probe.PIDs}},
+		process: source{probe: Probe{PIDs: r.options.Probe.PIDs, Disk: r.options.Probe.Disk}},
 		page:    source{probe: Probe{Metrics: r.options.Probe.Metrics}}}
 	s.phase.Store(ptr(PhaseWarmUp))
 	return s
@@ -162,7 +162,7 @@ func (s *sampler) broker(ctx context.Context, t *Tick, took float64) {
 	got, v := s.process.next(ctx)
 	t.RSS, t.Files = got.rss, got.files
 	if v != nil {
-		t.CPU, t.Written = v.CPUSeconds/took, float64(v.DiskWritten)/took
+		t.CPU, t.Written = v.CPUSeconds/took, float64(v.written())/took
 	}
 	got, v = s.page.next(ctx)
 	t.Stored = int64(got.metrics["skidway_storage_size_bytes"])

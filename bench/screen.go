@@ -123,7 +123,7 @@ func (r *Result) writeBroker(p *printer) {
 	}
 	line := fmt.Sprintf("broker    cpu %.0f%%  rss %s  disk write %s/s", 100*b.CPUSeconds/r.Seconds,
 		units.FormatBytes(b.RSS),
-		units.FormatBytes(int64(float64(b.DiskWritten)/r.Seconds)))
+		units.FormatBytes(int64(float64(b.written())/r.Seconds)))
 	if b.DiskRead > 0 {
 		line += fmt.Sprintf("  disk read %s/s", units.FormatBytes(int64(float64(b.DiskRead)/r.Seconds)))
 	}
@@ -137,6 +137,9 @@ func (r *Result) writeBroker(p *printer) {
 		line = fmt.Sprintf("          %.2f CPU s a GB", cpu)
 		if a, ok := amplification(r); ok {
 			line += fmt.Sprintf("  %.2f bytes written to disk a byte produced", a)
+		}
+		if a, ok := charged(r); ok {
+			line += fmt.Sprintf("  %.2f charged to the broker's process", a)
 		}
 		p.line("%s", line)
 	}

@@ -376,9 +376,9 @@ func (a *app) benchOnce(ctx context.Context, d bench.Driver, l bench.Load, run b
 		return nil, err
 	}
 	show := &benchProgress{app: a, load: &l, style: flags.progress}
-	o := bench.Options{Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics}, Progress: show.tick,
+	o := bench.Options{Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics, Disk: flags.disk}, Progress: show.tick,
 		Topic:   flags.topic,
-		Version: readBuild().version, Disk: flags.disk, Intervals: run.hdr.intervals()}
+		Version: readBuild().version, Intervals: run.hdr.intervals()}
 	if flags.keep {
 		o.Keep = bench.KeepTopic
 	}

@@ -184,7 +184,7 @@ func (a *app) benchCluster(
 	}
 	sound := true
 	r := clusterBench{driver: d, load: l, options: bench.Options{
-		Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics}, Version: readBuild().version, Disk: flags.disk,
+		Probe: bench.Probe{PIDs: flags.pids, Metrics: flags.metrics, Disk: flags.disk}, Version: readBuild().version,
 	}}
 	show := &benchProgress{app: a, load: &r.load, style: flags.progress}
 	r.options.Progress = show.tick
