@@ -135,3 +135,25 @@ func TestD1GroupCoordinatorPaused(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 30, sum(offsets), "all is committed")
 }
+
+// D1: offsets are asked of a leader that is paused. The answer comes from the one that leads next.
+func TestD1OffsetsOfPausedLeader(t *testing.T) {
+	brokers := startProcesses(t, 3)
+	admin := connectAll(t, brokers)
+	createReplicated(t, admin, "demo", 1, 3)
+	send(t, admin, "demo", 0, 3)
+	silent := partitions(t, admin, "demo")[0].Leader
+	cl := connectFirst(t, brokers, silent%3+1)
+	c := newConsumer(t, cl, client.ConsumerOptions{})
+	require.Equal(t, silent, partitions(t, cl, "demo")[0].Leader)
+
+	brokers[silent-1].pause()
+	begun := time.Now()
+	require.NoError(t, c.Assign(testContext(t), "demo", client.AtEnd()))
+	t.Logf("with a session of 2 s: the end is known after %v", time.Since(begun))
+	send(t, cl, "demo", 3, 4)
+	records, err := c.Poll(testContext(t))
+	require.NoError(t, err)
+	require.Equal(t, []string{"3"}, values(records))
+	brokers[silent-1].resume()
+}

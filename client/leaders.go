@@ -109,7 +109,7 @@ func (l *leaderCall[R]) ask(ctx context.Context, broker int32, places []int, out
 	for n, i := range places {
 		ids[n] = l.ids[i]
 	}
-	results, err := l.send(ctx, broker, ids)
+	results, err := l.listen(ctx, broker, ids)
 	for n, i := range places {
 		if err != nil {
 			out[i] = l.failed(l.ids[i], &wire.Error{Code: err.Code, Message: err.Message})
@@ -126,6 +126,38 @@ func (l *leaderCall[R]) ask(ctx context.Context, broker int32, places []int, out
 		}
 	}
 	return left, why
+}
+
+// listen is send that does not wait for a broker which is silent, once it leads none of the partitions any more.
+func (l *leaderCall[R]) listen(ctx context.Context, broker int32, ids []partitionID) (results []R, err *Error) {
+	asking, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	deposed := false
+	watch(ctx, silence, func(ctx context.Context) {
+		if deposed = l.deposed(ctx, broker, ids); deposed {
+			giveUp()
+		}
+	}, func() { results, err = l.send(asking, broker, ids) })
+	if err != nil && deposed && ctx.Err() == nil {
+		outcome := err.Outcome
+		err = newError(wire.CodeNotLeader, nowhere(l.c.Address()), "broker %d is silent, and leads the partitions no longer", broker)
+		err.Outcome = outcome
+	}
+	return results, err
+}
+
+// deposed tells whether others lead all of the partitions by now.
+func (l *leaderCall[R]) deposed(ctx context.Context, broker int32, ids []partitionID) bool {
+	for _, id := range ids {
+		l.c.meta.forgetID(id.topic)
+	}
+	for _, id := range ids {
+		info, err := l.c.meta.byID(ctx, id.topic, id.index+1)
+		if err != nil || info == nil || info.leaders[id.index].broker == broker || info.leaders[id.index].broker < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *leaderCall[R]) send(ctx context.Context, broker int32, ids []partitionID) ([]R, *Error) {

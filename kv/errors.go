@@ -15,8 +15,9 @@ var (
 	// not match, or a file that is gone.
 	ErrCorrupt = errors.New("kv: stored data is damaged")
 	// ErrFatal is the class of errors of a store that a failed write or fsync
-	// has stopped. Whether what was in flight is on the disk is unknown.
-	ErrFatal = errors.New("kv: a failed write has stopped the store")
+	// has stopped, or the loss of its directory. Whether what was in flight is
+	// on the disk is unknown.
+	ErrFatal = errors.New("kv: the store has stopped, since it cannot keep what it is given")
 )
 
 // LockedError says that another process, or this one, has the directory open.

@@ -64,11 +64,8 @@ func (s *Store) die(cause error) {
 func (s *Store) start() {
 	go s.committer.apply()
 	go s.committer.settle()
-	s.tasks.Add(1)
-	go func() {
-		defer s.tasks.Done()
-		s.space.watch(s.life)
-	}()
+	s.tasks.Go(func() { s.space.watch(s.life) })
+	s.tasks.Go(func() { s.attend(s.life) })
 	if s.opts.Fsync != FsyncBatch {
 		s.tasks.Add(1)
 		go s.syncer()
