@@ -140,7 +140,8 @@ func (l *leaderCall[R]) listen(ctx context.Context, broker int32, ids []partitio
 	}, func() { results, err = l.send(asking, broker, ids) })
 	if err != nil && deposed && ctx.Err() == nil {
 		outcome := err.Outcome
-		err = newError(wire.CodeNotLeader, nowhere(l.c.Address()), "broker %d is silent, and leads the partitions no longer", broker)
+		err = newError(wire.CodeNotLeader, nowhere(l.c.Address()),
+			"broker %d is silent, and leads the partitions no longer", broker)
 		err.Outcome = outcome
 	}
 	return results, err

@@ -72,7 +72,8 @@ func (a *app) ofClient(e *client.Error) *failure.Failure {
 	case errors.Is(below, client.ErrUnreachable):
 		f.Code, f.Hint = below.Code.String(), "is the broker well?  skidway doctor"
 	case e.Outcome == client.OutcomeFailed:
-		f.Code, f.Hint = below.Code.String(), hint(below.Code, e.Topic) // why it was refused until the time was over
+		why := ofTopic(e.Topic, below.Code, "", e) // it was refused until the time was over
+		f.Code, f.Hint, f.Exit = why.Code, why.Hint, why.Exit
 		f.Message = strings.TrimSuffix(f.Message, " ["+f.Code+"]")
 	}
 	if e.Outcome == client.OutcomeUnknown {

@@ -22,7 +22,7 @@ func TestExplainTimeoutNamesTheRefusal(t *testing.T) {
 	require.True(t, errors.As(err, &f))
 	require.Equal(t, "E302", f.Code)
 	require.Equal(t, wire.CodeDiskFull.Hint(), f.Hint)
-	require.Equal(t, failure.ExitUnreachable, f.Exit)
+	require.Equal(t, failure.ExitRefused, f.Exit)
 	require.Empty(t, f.Notes)
 }
 
