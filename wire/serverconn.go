@@ -57,6 +57,8 @@ type serverConn struct {
 	end error
 	// greeted: the hello is done. Of the reader.
 	greeted bool
+	// trusted is the size of the last body that came whole. Of the reader.
+	trusted int
 	// opened is when the connection was accepted.
 	opened time.Time
 	// fresh is the place in Server.fresh, nil after the hello; under Server.mu.
@@ -277,9 +279,10 @@ func (c *serverConn) waitForRoom(n int) error {
 }
 
 // readBody reads the n bytes of a frame. The buffer doubles as they arrive, so
-// that a length alone costs nothing.
+// that a length alone costs no more than the peer has sent in the frame before:
+// who goes on as it began has its frames read where they stay.
 func (c *serverConn) readBody(ex *exchange, n int) error {
-	size := min(n, firstChunk)
+	size := min(n, max(firstChunk, c.trusted))
 	if err := ex.lease.grow(c.ctx, int64(size)); err != nil {
 		return err
 	}
@@ -292,6 +295,7 @@ func (c *serverConn) readBody(ex *exchange, n int) error {
 			return err
 		}
 		if size == n {
+			c.trusted = n
 			return nil
 		}
 		have, size = size, min(n, 2*size)
