@@ -195,7 +195,7 @@ func (p *planner) topic(t *Topic) (out []StateChange) {
 	if len(lacking) == 0 {
 		return nil
 	}
-	placed, err := p.placer(t.ID).many(int32(len(lacking)), t.Replicas)
+	placed, err := p.placer(t.ID).many(int32(len(lacking)), p.replicasOf(t))
 	if err != nil {
 		return nil
 	}
@@ -203,6 +203,20 @@ func (p *planner) topic(t *Topic) (out []StateChange) {
 		out = append(out, StateChange{CreatePartition, t.ID, lacking[i], 0, p.signed(p.first(t, replicas))})
 	}
 	return out
+}
+
+// replicasOf is how many replicas a partition of the topic gets that is made now: as many as its first one is to have,
+// which an operator may have changed, if that is made.
+func (p *planner) replicasOf(t *Topic) int32 {
+	if !p.made[t.ID][0] {
+		return t.Replicas
+	}
+	for i := range p.s.Partitions {
+		if part := &p.s.Partitions[i]; part.Topic == t.ID && part.Index == 0 {
+			return int32(len(part.State.Replicas) - len(part.State.Removing))
+		}
+	}
+	return t.Replicas
 }
 
 // first is a new partition's first state: all replicas are in sync, with nothing.
