@@ -55,10 +55,9 @@ func (q *queue) frame(n int) []byte {
 // outbox is the sending half of a link: messages are encoded into frames as they are sent, and
 // the link's writer takes the frames that are there. Safe for concurrent use.
 type outbox struct {
-	side   Side
-	queue  *queue
-	wake   chan struct{} // of the writer
-	window int64
+	side  Side
+	queue *queue
+	wake  chan struct{} // of the writer
 
 	mu      sync.Mutex
 	enc     *encoder // its frame is open; count 0: it is empty
@@ -67,18 +66,16 @@ type outbox struct {
 	over    bool
 	pending int64 // bytes of queue that are in full and in the open frame
 	control int64 // bytes of full and of the open frame that are not Data
-	// sent and back count bytes of Data: sent, and released by the peer. Invariants:
-	// back <= sent; sent - back <= window, but for one Data that was sent alone.
-	sent, back int64
-	// wanted is the room that a CreditBack waits for; 0: none is due.
-	wanted int64
-	// received, released and told count bytes of Data the other way, told being what the peer
-	// knows to be released. Invariant: told <= released <= received.
-	received, released, told int64
+	// credit counts the Data that is sent, and grant that which comes; of each link one is used.
+	credit replication.Credit
+	grant  replication.Grant
 }
 
 func newOutbox(side Side, window int64, q *queue) *outbox {
-	o := &outbox{side: side, queue: q, wake: make(chan struct{}, 1), window: window, enc: newEncoder()}
+	o := &outbox{
+		side: side, queue: q, wake: make(chan struct{}, 1), enc: newEncoder(),
+		credit: replication.NewCredit(window), grant: replication.NewGrant(window, MaxDataBytes),
+	}
 	o.enc.begin(nil)
 	return o
 }
@@ -104,8 +101,8 @@ func (o *outbox) send(p Partition, m replication.Message) (overflow bool, err er
 	switch {
 	case o.over:
 		return false, ErrNotConnected
-	case n > 0 && (o.wanted > 0 || !o.roomFor(n)):
-		o.wanted = max(o.wanted, n)
+	case n > 0 && !o.takes(n):
+		o.credit.Want(n)
 		return false, ErrNoCredit
 	}
 	return o.add(n, func(e *encoder) { e.message(p, m) })
@@ -144,7 +141,7 @@ func (o *outbox) add(n int64, encode func(*encoder)) (overflow bool, err error) 
 		o.enc.count--
 		return false, ErrTooLarge
 	}
-	o.sent += n
+	o.credit.Sent(n)
 	o.control += size - n
 	o.pending += size
 	o.queue.bytes.Add(size)
@@ -159,65 +156,47 @@ func (o *outbox) seal() {
 	o.spare = nil
 }
 
-// roomFor tells whether n bytes of Data may be sent; under mu. One Data may always go if
-// nothing is under way, whatever its size (G23).
-func (o *outbox) roomFor(n int64) bool {
-	return (o.sent == o.back || o.sent-o.back+n <= o.window) && o.queue.fits(n)
-}
+// takes tells whether n bytes of Data may be sent; under mu.
+func (o *outbox) takes(n int64) bool { return o.credit.Takes(n) && o.queue.fits(n) }
 
-// credit is Transport.Credit.
-func (o *outbox) credit() int {
+// room is Transport.Credit.
+func (o *outbox) room() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.over || o.side != Leader:
 		return 0
-	case o.wanted > 0 || !o.roomFor(1):
-		o.wanted = max(o.wanted, o.window/4)
+	case !o.takes(1):
+		o.credit.WantSome()
 		return 0
 	}
-	return int(min(o.window-(o.sent-o.back), MaxDataBytes))
+	return int(min(o.credit.Room(), MaxDataBytes))
 }
 
 // acknowledge notes what the peer released in all. It tells whether a CreditBack is due.
 func (o *outbox) acknowledge(released int64) (due bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if released < o.back || released > o.sent {
-		return false, fmt.Errorf("peer: credit for %d bytes of %d that were sent, after %d", released, o.sent, o.back)
+	if err := o.credit.GivenBack(released); err != nil {
+		return false, fmt.Errorf("peer: %w", err)
 	}
-	o.back = released
-	return o.due(), nil
+	return o.credit.Due(o.queue.fits), nil
 }
 
-// due tells, once, that the room that was wanted is there; under mu.
-func (o *outbox) due() bool {
-	if o.wanted == 0 || !o.roomFor(o.wanted) {
-		return false
-	}
-	o.wanted = 0
-	return true
-}
-
-// recheck is due, after other links gave way.
+// recheck tells whether a CreditBack is due, after other links gave way.
 func (o *outbox) recheck() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.over && o.due()
+	return !o.over && o.credit.Due(o.queue.fits)
 }
 
 // receive notes bytes of Data that came, and makes sure that the peer had credit for them.
 func (o *outbox) receive(n int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if n == 0 {
-		return nil
+	if err := o.grant.Receive(int64(n)); err != nil {
+		return fmt.Errorf("peer: %w", err)
 	}
-	held := o.received - o.told
-	if held > 0 && held+int64(n) > o.window || int64(n) > max(o.window, MaxDataBytes) {
-		return fmt.Errorf("peer: %d bytes of data beside %d unreleased, with a window of %d", n, held, o.window)
-	}
-	o.received += int64(n)
 	return nil
 }
 
@@ -226,14 +205,7 @@ func (o *outbox) receive(n int) error {
 func (o *outbox) release(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.over {
-		return
-	}
-	if n < 0 || int64(n) > o.received-o.released {
-		panic(fmt.Sprintf("peer: %d bytes released of %d that are held", n, o.received-o.released))
-	}
-	o.released += int64(n)
-	if o.released-o.told >= o.window/8 || o.released == o.received {
+	if !o.over && o.grant.Release(int64(n)) {
 		o.notify()
 	}
 }
@@ -246,9 +218,8 @@ func (o *outbox) take(heartbeat bool) (frames [][]byte, waited int64) {
 	if o.over {
 		return nil, 0
 	}
-	if o.released > o.told {
-		o.told = o.released
-		o.enc.credit(o.told)
+	if released, news := o.grant.Tell(); news {
+		o.enc.credit(released)
 	}
 	if o.enc.count > 0 || heartbeat && len(o.full) == 0 {
 		o.seal()
@@ -275,7 +246,7 @@ func (o *outbox) written(frame []byte) {
 func (o *outbox) held() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.received - o.released
+	return o.grant.Held()
 }
 
 // close drops what is queued. Nothing is taken any more.

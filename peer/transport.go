@@ -210,7 +210,7 @@ func (t *Transport) Send(link Link, p Partition, m replication.Message) error {
 // broker leads and that is up.
 func (t *Transport) Credit(link Link) int {
 	if s := t.session(link); s != nil {
-		return s.out.credit()
+		return s.out.room()
 	}
 	return 0
 }

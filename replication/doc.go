@@ -3,9 +3,10 @@
 //
 // A Replica is one copy of one partition, a Session is a broker's registration with the
 // metadata store, a Controller finds out which broker decides and which are gone, and
-// Plan is what it changes. All are without side effects: they read no clock, run no
-// goroutine, draw no random number, and touch no network and no disk. The caller
-// passes the time and what happened, and carries out what comes back, in order:
+// Plan is what it changes; Credit and Grant count what a connection carries. All are
+// without side effects: they read no clock, run no goroutine, draw no random number, and
+// touch no network and no disk. The caller passes the time and what happened, and carries
+// out what comes back, in order:
 //
 //	for _, effect := range replica.Step(now, event) { ... }
 //
