@@ -22,11 +22,15 @@ func TestSeededBugsAreCaught(t *testing.T) {
 		finds string // an expression
 		from  uint64 // a seed near which it is found, so that the test is short
 	}{
-		"M1": {M1AckBeforeSync, notHeld, 1}, "M2": {M2LeaderApplied, notHeld, 1}, "M4": {M4EpochKept, lost, 25},
-		"M6": {M6PendingExpand, lost, 250}, "M8": {M8EpochStart, lost, 1}, "M9": {M9ShrinkEarly, notHeld, 1},
+		"M1": {M1AckBeforeSync, notHeld, 1}, "M2": {M2LeaderApplied, notHeld, 1}, "M4": {M4EpochKept, lost, 50},
+		"M6": {M6PendingExpand, lost, 430}, "M8": {M8EpochStart, lost, 1}, "M9": {M9ShrinkEarly, notHeld, 1},
 		"M11": {M11NoBrokerEpochCheck, "I9: ", 1}, "M13": {M13BelowMinISR, "I9: ", 1},
-		"M19": {M19UnknownIsFailed, lost, 300},
-		"M18": {M18TellBeforeEpoch, "I10: ", 1}, "M22": {M22TellUnasked, "I10: ", 1},
+		"M19": {M19UnknownIsFailed, lost, 670},
+		"M18": {M18TellBeforeEpoch, "I10: ", 1}, "M22": {M22TellUnasked, "I10: ", 100},
+		"M20": {M20DeletedByAbsence, lost, 1}, "M29": {M29EventNotState, "I13: ", 90},
+		"generation":     {GenerationIgnored, lost, 1},
+		"credit ignored": {CreditIgnored, "credit: ", 1}, "credit eaten": {CreditEaten, "I13: ", 1},
+		"credit kept": {CreditKept, "credit: ", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			expr := regexp.MustCompile(p.finds)

@@ -72,10 +72,16 @@ type item struct {
 	generation uint64
 	effect     any // a replication.Effect, a raiseStart or a markVoid
 	raises     bool
+
+	// Of one that raises the generation: the log once it is done, certain when it is queued.
+	end     int64
+	history replication.History
+
+	came arrival // what is to be released when it is durable
 }
 
-// dropped tells whether an item is left out where the log has that generation: of appends only.
-func (it item) dropped(generation uint64) bool {
+// late tells whether an item is left out where the log has that generation: of appends only.
+func (it item) late(generation uint64) bool {
 	_, isAppend := it.effect.(replication.Append)
 	return isAppend && it.generation != generation
 }
@@ -99,17 +105,28 @@ func newDisk(parts int, bug Bug) *disk {
 	return d
 }
 
+// enqueue queues an item. One that raises the generation finds out at once how the log will stand: what is queued and
+// not applied of an older one is dropped.
 func (d *disk) enqueue(it item) {
 	if it.raises {
 		d.generation[it.part] = it.generation
+		im := d.applied[it.part].clone()
+		for _, before := range d.queue {
+			if before.part == it.part && !before.late(it.generation) {
+				apply(&im, before.effect)
+			}
+		}
+		apply(&im, it.effect)
+		it.end, it.history = im.end(), im.history
 	}
 	d.queue = append(d.queue, it)
 }
 
 // commit applies what is queued, but for appends of an older generation.
-func (d *disk) commit() (done []item) {
+func (d *disk) commit() (done, dropped []item) {
 	for _, it := range d.queue {
-		if it.dropped(d.generation[it.part]) {
+		if it.late(d.generation[it.part]) && d.bug != GenerationIgnored {
+			dropped = append(dropped, it)
 			continue
 		}
 		apply(&d.applied[it.part], it.effect)
@@ -117,7 +134,7 @@ func (d *disk) commit() (done []item) {
 		done = append(done, it)
 	}
 	d.queue = d.queue[:0]
-	return done
+	return done, dropped
 }
 
 // sync makes the first n applied items durable.

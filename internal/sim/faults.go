@@ -21,7 +21,7 @@ func (w *world) chooseFaults() (kinds []fault) {
 		{1, func(_ *world, n *node) { n.expire() }},
 		{1, (*world).pause}, {1, (*world).cutStore}, {1, (*world).jump}, {1, (*world).lag},
 		{1, (*world).reassign}, {1, (*world).drain}, {1, (*world).changeMinISR}, {1, (*world).orderUnclean},
-		{2, (*world).raiseStart}, {4, (*world).cutNetwork},
+		{2, (*world).raiseStart}, {4, (*world).cutNetwork}, {1, (*world).blank},
 	}
 	for _, f := range all {
 		if w.chance(70) {
@@ -85,6 +85,7 @@ func (w *world) cutStore(n *node) {
 
 func (w *world) jump(n *node) {
 	n.jumped += w.between(-3000, 3000)
+	n.leapt = true
 	w.fire(ClockJumped)
 }
 
@@ -92,6 +93,15 @@ func (w *world) jump(n *node) {
 func (w *world) lag(n *node) {
 	n.behind = w.between(100, 4000)
 	w.after(w.between(500, 6000), n.catchUp)
+}
+
+// blank lets a broker read from a server that has no partitions: one that was wiped, or another cluster's tree (D9).
+func (w *world) blank(n *node) {
+	n.blank = true
+	w.after(w.between(500, 6000), n.catchUp)
+	for p := range w.cfg.Partitions {
+		n.wake(partPath(p))
+	}
 }
 
 func (w *world) cutNetwork(n *node) {

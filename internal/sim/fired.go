@@ -49,6 +49,10 @@ const (
 	BelowMinimum     // a produce was refused for lack of replicas in sync
 	BarrierPassed    // a leader found out that it still leads
 	BarrierRefused   // ... or could not
+	PartitionAbsent  // a server that has nothing was asked for a partition (D9)
+	AppendDropped    // what was queued for a log was dropped, a newer generation having begun
+	NoCredit         // a leader had nothing to ship with
+	CreditEnded      // a connection ended, and with it what it had to give back
 	faults
 )
 
@@ -62,6 +66,7 @@ func (f Fault) String() string {
 		"wiped", "disk lied", "lie found", "disk full", "reassigned", "minimum raised", "minimum lowered",
 		"unclean election", "unclean loss", "election from ELR", "drained", "deleted while away", "log start raised",
 		"behind log start", "diverged", "below the minimum", "barrier passed", "barrier refused",
+		"partition absent", "append dropped", "no credit", "credit ended",
 	}[f]
 }
 

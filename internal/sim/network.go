@@ -29,8 +29,29 @@ func newNetwork(w *world) *network {
 	return n
 }
 
-func (n *network) send(from, to *node, part int, m replication.Message) {
+// parcel is what goes over a connection at once.
+type parcel struct {
+	part     int
+	message  replication.Message // nil: none
+	bytes    int64               // that it takes of the credit
+	released int64               // how much of what came the other way was released in all; -1: no news
+}
+
+// message sends a message of a partition.
+func (n *network) message(from, to *node, part int, m replication.Message) {
+	n.send(from, to, parcel{part: part, message: m, bytes: dataBytes(m)})
+}
+
+// send gives a parcel to the connection, with the news of what was released.
+func (n *network) send(from, to *node, p parcel) {
 	a, b := from.id-1, to.id-1
+	e := from.creditEnd(to)
+	if total, news := e.grant.Tell(); news {
+		p.released = total
+	} else {
+		p.released = -1
+	}
+	e.tell = false
 	delay := n.w.between(0, 4)
 	if n.w.chance(2) && !n.w.healed {
 		delay += n.w.between(0, 400)
@@ -42,31 +63,44 @@ func (n *network) send(from, to *node, part int, m replication.Message) {
 	if lost {
 		n.w.fire(MessageLost)
 	}
-	deliver := func() {
-		to.run(process, func() {
-			if n.conn[a][b] != conn {
-				n.w.fire(OldBytes)
-			}
-			n.w.messagef("%d to %d, partition %d: %T%+v", from.id, to.id, part, m, m)
-			n.disconnected(to, from, conn) // a new connection tells that the old one is over
-			to.step(part, replication.Received{From: from.id, Message: m})
-		})
-	}
 	// Of a connection that was reset, some messages were read already.
 	late := n.w.chance(30)
 	n.w.after(at-n.w.now, func() {
 		if !lost && to.process == process && (n.conn[a][b] == conn || late && !n.w.healed) {
-			deliver()
+			to.run(process, func() { n.deliver(from, to, p, conn) })
 		}
 	})
-	if n.w.chance(n.w.cfg.Replayed) && !n.w.healed { // something on the way says it again, much later (E15, E16)
-		sender := from.process // what another process said bears the tags of another link, see package peer
-		n.w.after(at-n.w.now+n.w.between(100, 6000), func() {
-			if from.process == sender {
-				deliver()
-			}
-		})
+	if p.message != nil && n.w.chance(n.w.cfg.Replayed) && !n.w.healed {
+		n.replay(from, to, p, at-n.w.now+n.w.between(100, 6000))
 	}
+}
+
+// deliver brings a parcel of a connection.
+func (n *network) deliver(from, to *node, p parcel, conn int) {
+	a, b := from.id-1, to.id-1
+	if n.conn[a][b] != conn {
+		n.w.fire(OldBytes)
+	}
+	n.disconnected(to, from, conn) // a new connection tells that the old one is over
+	if p.released >= 0 && n.told[b][a] == conn {
+		to.givenBack(from, p.released)
+	}
+	if p.message != nil {
+		n.w.messagef("%d to %d, partition %d: %T%+v", from.id, to.id, p.part, p.message, p.message)
+		to.receive(from, p, conn)
+	}
+}
+
+// replay lets something on the way say a message again, much later (E15, E16). It takes no credit: on a connection that
+// lives its tag is false, see package peer; and on one that is over nothing is counted.
+func (n *network) replay(from, to *node, p parcel, delay time.Duration) {
+	p.bytes, p.released = 0, -1
+	conn, sender, process := n.told[from.id-1][to.id-1], from.process, to.process
+	n.w.after(delay, func() {
+		if from.process == sender { // what another process said bears the tags of another link
+			to.run(process, func() { n.deliver(from, to, p, conn) })
+		}
+	})
 }
 
 // reset ends the connection of a pair. Each end hears of it, the one maybe late.

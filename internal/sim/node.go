@@ -22,6 +22,7 @@ type node struct {
 	held    []func() // what waits for a paused process
 	rate    int64    // of the clock, in 1/1000
 	jumped  time.Duration
+	leapt   bool // it jumped since the process started
 
 	core       *replication.Session
 	controller *replication.Controller
@@ -31,6 +32,7 @@ type node struct {
 	storeEpoch int32 // durable
 	zkCut      bool
 	behind     time.Duration // of the metadata server that it reads partitions from
+	blank      bool          // that server has none
 	silent     bool          // the machine is gone, so that nobody refuses a connection
 	reading    []bool        // a read of that partition is on its way
 	known      []known       // by partition, what the core read or wrote last
@@ -39,6 +41,9 @@ type node struct {
 	told       []int64       // by partition, where the log begins, as the core was told
 	void       []bool        // by partition, its core was told that the log is damaged
 	liar       []bool        // by partition: lost what it had synced, and is counted on all the same
+
+	credits []creditEnd // by peer, of the connections of this process
+	arrived arrival     // what takes credit in the message that is being received, until it is appended
 
 	disk     *disk
 	replicas []*replication.Replica
@@ -122,10 +127,12 @@ func (n *node) start() {
 	n.connected = false
 	n.up, n.paused, n.held, n.busy, n.syncing, n.stalled = true, false, nil, false, false, false
 	n.rate, n.jumped, n.full = 1000+n.w.rng.Int64N(201)-100, n.w.between(0, 5000), false
+	n.leapt = false
 	n.reading, n.known = make([]bool, n.w.cfg.Partitions), make([]known, n.w.cfg.Partitions)
 	n.void = make([]bool, n.w.cfg.Partitions)
 	n.starts, n.told = make([]int64, n.w.cfg.Partitions), make([]int64, n.w.cfg.Partitions)
 	n.replicas, n.views = nil, make([]view, n.w.cfg.Partitions)
+	n.credits = make([]creditEnd, n.w.cfg.Brokers)
 	for p := range n.w.cfg.Partitions {
 		n.known[p].version = -1
 		n.void[p] = n.disk.synced[p].void
@@ -318,7 +325,8 @@ func (n *node) append(part int, e replication.Append) {
 		return
 	}
 	n.views[part].add(e.Batches)
-	n.enqueue(item{part: part, generation: e.Generation, effect: e})
+	n.enqueue(item{part: part, generation: e.Generation, effect: e, came: n.arrived})
+	n.arrived = arrival{}
 }
 
 // send gives a message to the network; what is to be known of producers is filled in.
@@ -328,28 +336,41 @@ func (n *node) send(part int, e replication.Send) {
 		e.Message = m
 		n.w.fire(BehindLogStart, e.To, part, m.DataStart, m.LogStart)
 	}
-	n.w.net.send(n, n.w.brokers[e.To-1], part, e.Message)
+	n.w.net.message(n, n.w.brokers[e.To-1], part, e.Message)
 }
 
-// ship sends a few batches at a time.
+// ship sends a few batches at a time, as far as there is credit.
 func (n *node) ship(part int, e replication.Ship) {
-	batches := n.views[part].batches
-	i, ok := find(batches, e.Base)
-	if !ok {
+	batches, to := n.views[part].batches, n.w.brokers[e.To-1]
+	first, ok := find(batches, e.Base)
+	room := n.room(part, to)
+	if !ok || room == 0 {
 		return
 	}
-	to := i
-	for to < len(batches) && to < i+8 && batches[to].End <= e.End {
-		to++
+	end, size := first, int64(0)
+	for end < len(batches) && end < first+8 && batches[end].End <= e.End {
+		more := int64(len(batches[end].Bytes))
+		if end > first && size+more > room {
+			break
+		}
+		size += more
+		end++
 	}
-	if to == i {
+	if end == first {
 		return
 	}
-	n.w.net.send(n, n.w.brokers[e.To-1], part, replication.Data{
+	credit := &n.creditEnd(to).credit
+	if !credit.Takes(size) && n.w.cfg.Bug != CreditIgnored {
+		credit.Want(size)
+		n.creditEnd(to).starved[part] = true
+		return
+	}
+	credit.Sent(size)
+	n.w.net.message(n, to, part, replication.Data{
 		Epoch: e.Epoch, Stream: e.Stream, Previous: e.Previous, Base: e.Base, HW: e.HW, LogStart: e.LogStart,
-		Batches: slices.Clone(batches[i:to]),
+		Batches: slices.Clone(batches[first:end]),
 	})
-	n.step(part, replication.Shipped{To: e.To, Stream: e.Stream, End: batches[to-1].End})
+	n.step(part, replication.Shipped{To: e.To, Stream: e.Stream, End: batches[end-1].End})
 }
 
 func (n *node) enqueue(it item) {
@@ -360,7 +381,11 @@ func (n *node) enqueue(it item) {
 	}
 	n.busy = true
 	process := n.process
-	n.w.after(n.w.between(0, 2), func() { n.run(process, n.commit) })
+	delay := n.w.between(0, 2)
+	if n.stalled || n.w.chance(2) && !n.w.healed {
+		delay += n.w.between(10, 300) // a store that cannot keep up holds its committer
+	}
+	n.w.after(delay, func() { n.run(process, n.commit) })
 }
 
 // mayCrashIn lets the broker crash, at times, while the log begins a generation.
@@ -383,7 +408,13 @@ func (n *node) mayCrashIn(it item) {
 
 func (n *node) commit() {
 	n.busy = false
-	for _, it := range n.disk.commit() {
+	done, dropped := n.disk.commit()
+	for _, it := range dropped {
+		n.dropped(it.came)
+		n.w.fired[AppendDropped]++
+	}
+	n.tellCredit()
+	for _, it := range done {
 		e, ok := it.effect.(replication.Append)
 		if !ok {
 			continue
@@ -415,12 +446,13 @@ func (n *node) synced(count int) {
 	n.syncing = false
 	for _, it := range n.disk.sync(count) {
 		im := &n.disk.synced[it.part]
+		n.released(it.came)
 		switch e := it.effect.(type) {
 		case replication.Append:
 			n.step(it.part, replication.Synced{Generation: it.generation, End: e.Batches[len(e.Batches)-1].End})
 		case replication.Promise:
 			n.settle(it)
-			n.step(it.part, replication.Promised{Generation: it.generation, End: im.end(), History: im.history})
+			n.step(it.part, replication.Promised{Generation: it.generation, End: it.end, History: it.history})
 		case raiseStart:
 			n.trimmed(it.part, im)
 		case markVoid:
@@ -429,9 +461,10 @@ func (n *node) synced(count int) {
 		default: // of an Erase the core wants no answer, and ignores it
 			n.void[it.part] = im.void
 			n.settle(it)
-			n.step(it.part, replication.Cut{Generation: it.generation, End: im.end(), History: im.history})
+			n.step(it.part, replication.Cut{Generation: it.generation, End: it.end, History: it.history})
 		}
 	}
+	n.tellCredit()
 	n.startSync()
 }
 

@@ -44,10 +44,23 @@ func (n *node) stepSession(ev replication.SessionEvent) {
 			n.register(e)
 		case replication.Tell:
 			n.tell(e.Event)
+		case replication.DuplicateBroker:
+			n.duplicate(e)
+			return
 		default:
 			n.w.failf("broker %d: %T %+v", n.id, e, e)
 		}
 	}
+}
+
+// duplicate ends a process that takes the node of its own former store, which is about to go, for another broker's.
+// That is right only of one by whose clock, which jumped, it stayed for longer than a session. It is started again.
+func (n *node) duplicate(e replication.DuplicateBroker) {
+	if !n.leapt {
+		n.w.failf("broker %d: %T %+v", n.id, e, e)
+		return
+	}
+	n.w.kill(n)
 }
 
 // tell gives an event to all that depend on the registration.

@@ -30,6 +30,9 @@ func config(seed uint64, bug Bug) Config {
 	if seed%4 < 2 {
 		cfg.Partitions, cfg.Doomed = 3, true
 	}
+	if seed%3 == 0 {
+		cfg.Window = 60
+	}
 	return cfg
 }
 

@@ -88,8 +88,13 @@ func (n *node) wake(path string) {
 		}
 		if path == partPath(p) && n.up && !n.reading[p] {
 			n.reading[p] = true
+			v, version, _ := n.w.tree.get(path)
 			n.later(func() {
 				n.reading[p] = false
+				if s, ok := v.(replication.State); ok && n.w.cfg.Bug == M29EventNotState {
+					n.step(p, replication.StateRead{State: s, Version: version})
+					return
+				}
 				n.read(p, false)
 			})
 		}
@@ -108,7 +113,7 @@ func (n *node) later(do func()) {
 
 // catchUp moves the broker to a server that is not behind, which tells it what changed.
 func (n *node) catchUp() {
-	n.behind = 0
+	n.behind, n.blank = 0, false
 	for p := range n.w.cfg.Partitions {
 		n.wake(partPath(p))
 	}
@@ -117,13 +122,15 @@ func (n *node) catchUp() {
 // read reads a partition's state; newest: behind a sync, so that it does not matter whether the server is behind.
 func (n *node) read(part int, newest bool) {
 	var ev replication.StateRead
+	absent := false
 	n.request(func() replication.Outcome {
 		behind := n.behind
 		if newest {
 			behind = 0
 		}
 		v, version, there := n.w.tree.asOf(partPath(part), n.w.now-behind)
-		if !there {
+		if absent = n.blank || !there; absent {
+			n.w.fired[PartitionAbsent]++
 			return replication.OutcomeBadVersion // not made yet: a watch tells when it is
 		}
 		if _, newest, _ := n.w.tree.get(partPath(part)); newest != version {
@@ -137,6 +144,8 @@ func (n *node) read(part int, newest bool) {
 			n.step(part, ev)
 		case o == replication.OutcomeUnknown:
 			n.read(part, newest)
+		case absent && n.w.cfg.Bug == M20DeletedByAbsence:
+			n.step(part, replication.TopicDeleted{})
 		}
 	})
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Faulty     time.Duration // how long faults go on; then all is healed
 	Replayed   int           // percent of messages that arrive again, much later
 	Unknown    int           // percent of the metadata store's answers that are lost
+	Window     int64         // bytes of records that may be under way on a connection; 0: 600, fifty batches
 	Bug        Bug
 	Trace      func(line string) // called with each line of the trace, if set
 }
@@ -96,6 +97,9 @@ const healTime = 60 * time.Second
 func newWorld(cfg Config) *world {
 	if cfg.Replicas == 0 {
 		cfg.Replicas = cfg.Brokers
+	}
+	if cfg.Window == 0 {
+		cfg.Window = 600
 	}
 	w := &world{
 		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), hash: fnv.New64a(), sessions: make(map[int64]int32),
