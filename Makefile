@@ -72,7 +72,7 @@ sim: ## Simulate clusters under faults, SEEDS of them (default 20000) from FIRST
 
 .PHONY: chaos
 chaos: ## Kill, pause, cut and wipe clusters of real processes, more often than test does, and mix faults for DURATION (default 10m).
-	SKIDWAY_CHAOS=long SKIDWAY_CHAOS_DURATION=$(or $(DURATION),10m) $(GO) test -count=1 -timeout 0 -v ./internal/chaos
+	SKIDWAY_CHAOS=long,require SKIDWAY_CHAOS_DURATION=$(or $(DURATION),10m) $(GO) test -count=1 -timeout 0 -v ./internal/chaos
 
 .PHONY: bench-kafka
 bench-kafka: ## Measure beside Apache Kafka (fetched with Maven) and write the table of docs/benchmarks.md; about an hour.

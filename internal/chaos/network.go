@@ -239,12 +239,17 @@ func run(cmd *exec.Cmd) error {
 	return nil
 }
 
-// becomeRouter prepares the namespace of this process, a fresh one, for hosts.
+// becomeRouter prepares the namespace of this process, a fresh one, for hosts. Where the kernel's settings may not be
+// written, as in containers, it may still route: a namespace begins with what the machine's own has.
 func becomeRouter() error {
+	const forward = "/proc/sys/net/ipv4/ip_forward"
 	if err := ip("link set lo up"); err != nil {
 		return err
 	}
-	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+	if now, err := os.ReadFile(forward); err == nil && strings.TrimSpace(string(now)) == "1" {
+		return nil
+	}
+	return os.WriteFile(forward, []byte("1"), 0o644)
 }
 
 // tryNetwork makes a network of two hosts, cuts it, and tells whether a cut is one.

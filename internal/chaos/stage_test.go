@@ -22,8 +22,11 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
+// asked tells whether SKIDWAY_CHAOS has a word, of those between commas.
+func asked(word string) bool { return slices.Contains(strings.Split(os.Getenv("SKIDWAY_CHAOS"), ","), word) }
+
 // long tells whether the long form runs: more rounds, longer faults.
-func long() bool { return os.Getenv("SKIDWAY_CHAOS") == "long" }
+func long() bool { return asked("long") }
 
 // rounds is how often something is done in the short form, or in the long one.
 func rounds(short, many int) int {
