@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/skidway/skidway/internal/failpoint"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/replication"
 )
@@ -33,6 +34,7 @@ func (m *Member) Write(ctx context.Context, id PartitionID, epoch int32, w repli
 			metadata.Check(registrationPath(c.Broker), f.version))
 	}
 	ops = append(ops, metadata.Set(id.path(), replication.EncodeState(w.State), w.Version))
+	failpoint.Hit(failpoint.BeforeISR)
 	err := s.Multi(ctx, ops...)
 	var failed *metadata.MultiError
 	switch {

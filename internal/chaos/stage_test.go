@@ -23,7 +23,9 @@ import (
 )
 
 // asked tells whether SKIDWAY_CHAOS has a word, of those between commas.
-func asked(word string) bool { return slices.Contains(strings.Split(os.Getenv("SKIDWAY_CHAOS"), ","), word) }
+func asked(word string) bool {
+	return slices.Contains(strings.Split(os.Getenv("SKIDWAY_CHAOS"), ","), word)
+}
 
 // long tells whether the long form runs: more rounds, longer faults.
 func long() bool { return asked("long") }

@@ -31,6 +31,9 @@ const patience = 90 * time.Second
 // topic has one partition on all brokers, so that what fires is about that one.
 const topic = "crash"
 
+// chroot is the cluster's place in ZooKeeper.
+const chroot = "/crash"
+
 var buildOnce sync.Once
 
 func binaryDir() string {
@@ -135,6 +138,7 @@ type cluster struct {
 	t     testing.TB
 	nodes map[int32]*node
 	admin *client.Admin
+	zk    string // ZooKeeper's address
 	id    uint64 // of the topic
 	load  *history.Load
 }
@@ -151,14 +155,14 @@ func start(t testing.TB) *cluster {
 	t.Cleanup(func() { require.NoError(t, zk.Close()) })
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("a secret of thirty-two bytes and"), 0o600))
-	c := &cluster{t: t, nodes: make(map[int32]*node)}
+	c := &cluster{t: t, nodes: make(map[int32]*node), zk: zk.Addresses()[0]}
 	for id := int32(1); id <= 3; id++ {
 		root := t.TempDir()
 		n := &node{t: t, id: id, listen: freeAddress(t), dir: filepath.Join(root, "data"),
 			points: filepath.Join(root, "points"), output: filepath.Join(root, "output")}
 		require.NoError(t, os.Mkdir(n.points, 0o700))
 		n.args = []string{"serve", "--node-id", fmt.Sprint(id), "--data-dir", n.dir, "--listen", n.listen, "--http", "off",
-			"--cluster.zookeeper", zk.Addresses()[0], "--cluster.chroot", "/crash", "--cluster.session-timeout", "3s",
+			"--cluster.zookeeper", c.zk, "--cluster.chroot", chroot, "--cluster.session-timeout", "3s",
 			"--cluster.listen", freeAddress(t), "--cluster.secret-file", secret, "--log-format", "text"}
 		c.nodes[id] = n
 		n.start()

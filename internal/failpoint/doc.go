@@ -18,4 +18,5 @@ const (
 	BeforeAck     Point = "before-ack"     // a follower is about to tell its leader what it holds durably
 	BeforeReply   Point = "before-reply"   // enough replicas hold a producer's records, which has not been told
 	BeforePromise Point = "before-promise" // a broker has been made leader, and has not made that durable
+	BeforeISR     Point = "before-isr"     // a leader is about to write a partition's ISR into the metadata store
 )
