@@ -103,10 +103,12 @@ func (r *Replica) dropBehind() {
 	}
 }
 
-// Refuses gives what a Produce would be answered with at once, nothing being appended; 0: it would be appended.
+// Refuses gives what a Produce would be answered with at once, nothing being appended; 0: it would be appended. Who is
+// suspect takes nothing unless all follow that might be elected in its place (E1): it would never be committed, and the
+// producer would wait for it in vain.
 func (r *Replica) Refuses(all bool, records int64) Result {
 	switch {
-	case r.role != Leader, r.suspect && !all:
+	case r.role != Leader, r.suspect && !(all && r.followed()):
 		return ResultNotLeader
 	case all && len(r.state.ISR) < int(r.state.MinISR) && !r.opts.Testing.IgnoreMinISR:
 		return ResultNotEnoughReplicas

@@ -44,8 +44,8 @@ func TestR2AnotherRegistrationDoesNotLead(t *testing.T) {
 	}
 }
 
-// D5, D2: a leader that does not hear of the metadata store goes on as long as all in sync follow it: then it is the
-// store that is silent, or nobody has heard of another leader yet. It takes nothing that only it would hold.
+// D5, D2, E1: a leader that does not hear of the metadata store goes on as long as all in sync follow it: then it is
+// the store that is silent, or nobody has heard of another leader yet. It takes nothing that only it would hold.
 func TestD5LeaderOfAllInSyncGoesOn(t *testing.T) {
 	r := leads(t, Testing{})
 	serves := func() bool {
@@ -58,6 +58,7 @@ func TestD5LeaderOfAllInSyncGoesOn(t *testing.T) {
 	require.Equal(t, ResultNotLeader, r.Refuses(false, 1))
 	r.Step(0, Disconnected{Broker: 2})
 	require.False(t, serves(), "the follower may follow another one")
+	require.Equal(t, ResultNotLeader, r.Refuses(true, 1), "it would never be committed")
 	r.Step(0, Suspected{false})
 	require.True(t, serves())
 }
