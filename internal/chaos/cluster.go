@@ -64,6 +64,7 @@ const (
 	KillZK    Fault = "kill-zk"    // SIGKILL to a ZooKeeper server
 	PauseZK   Fault = "pause-zk"   // SIGSTOP to a ZooKeeper server
 	WipeZK    Fault = "wipe-zk"    // of what a ZooKeeper server has written
+	Diverge   Fault = "diverge"    // a leader alone has records where another wrote others
 	PowerLoss Fault = "power-loss" // SIGKILL to a broker whose file system then forgets what was not synced
 )
 
