@@ -6,21 +6,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/skidway/skidway/internal/zkserver"
+	"github.com/skidway/skidway/kv"
+	"github.com/skidway/skidway/metadata"
+	"github.com/skidway/skidway/metadata/zk"
 )
 
 // Brokers that are paused for longer than their sessions last, and ZooKeeper servers that are killed and wiped.
 func TestZooKeeperFaults(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, Config{Brokers: 3, ZooKeepers: 3})
-	s.play("D1 G1 leader paused past its session", 3, pauseLeader, Pause)
+	s.playSmall("D1 G1 leader paused past its session", 12, pauseLeader, Pause)
 	s.play("D3 controller paused and resumed", 3, pauseController, Pause)
 	s.play("D4 two brokers of one id", 3, startTwin)
 	s.play("D6 leader of ZooKeeper killed as the ISR changes", 3, killZooKeeperLeader, KillZK, Kill)
@@ -132,15 +136,21 @@ func killAllZooKeepers(c *scene) {
 	c.awaitAcks("without ZooKeeper, at the end")
 }
 
-// D9: where ZooKeeper has lost all, brokers refuse to serve, and delete nothing (R6): with the data back, all is there.
+// D9: where ZooKeeper has lost all, brokers refuse to start, say why, and delete nothing (R6): with the data back, all
+// is there.
 func wipeZooKeeper(c *scene) {
+	topic, committed := c.topicID(c.Brokers[0], c.topic), c.highWatermarks()
 	c.note("kill all ZooKeeper servers, and start them without what they have written")
 	for _, s := range c.ZooKeeper.Servers {
 		c.must(c.KillZooKeeper(s))
 		c.must(os.Rename(s.DataDir(), s.DataDir()+".saved"))
-		c.Count(WipeZK)
 	}
 	c.startZooKeepers()
+	_, err := zk.Open(c.ctx, zk.Config{
+		Servers: c.ZooKeeper.Addresses(), Chroot: chroot, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.ErrorIs(c.t, err, metadata.ErrNoNode, "brokers that run make nothing in an empty ZooKeeper")
+	c.Count(WipeZK)
 	time.Sleep(2 * session)
 	c.note("kill all brokers, and start them")
 	for _, b := range c.Brokers {
@@ -149,28 +159,18 @@ func wipeZooKeeper(c *scene) {
 		c.must(b.Launch())
 	}
 	for _, b := range c.Brokers {
-		c.await("a broker that sees the empty tree", func(context.Context) error {
-			text, err := os.ReadFile(b.logPath())
-			if err == nil && b.Running() && !strings.Contains(string(text), "connected to ZooKeeper") {
-				err = errors.New("it has not connected")
-			}
-			return err
-		})
-	}
-	time.Sleep(session)
-	for _, b := range c.Brokers {
-		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-		d, err := b.DescribeCluster(ctx)
-		cancel()
-		require.Error(c.t, err, "broker %d serves in another tree: %+v", b.ID, d)
-		text, err := os.ReadFile(b.logPath())
-		c.must(err)
-		tail := string(text[max(0, len(text)-1500):])
-		c.t.Logf("broker %d: running: %v; it says:\n%s", b.ID, b.Running(), tail)
-		if b.Running() {
-			c.must(b.Kill())
+		select {
+		case <-b.Exited():
+		case <-within(c.t, patience).Done():
+			c.t.Fatalf("broker %d goes on in a ZooKeeper that has lost its cluster", b.ID)
 		}
 		b.meant = true
+		text, err := os.ReadFile(b.logPath())
+		c.must(err)
+		require.False(c.t, b.cmd.ProcessState.Success())
+		require.Contains(c.t, string(text), "there is no cluster at", "it says why")
+		c.t.Logf("broker %d says: %s", b.ID, lastLine(string(text)))
+		c.holds(b, topic, committed)
 	}
 	c.note("give ZooKeeper its data back")
 	for _, s := range c.ZooKeeper.Servers {
@@ -179,6 +179,35 @@ func wipeZooKeeper(c *scene) {
 		c.must(os.Rename(s.DataDir()+".saved", s.DataDir()))
 	}
 	c.startZooKeepers()
+}
+
+// highWatermarks are those of the topic's partitions.
+func (c *scene) highWatermarks() (ends []int64) {
+	c.t.Helper()
+	d, err := c.Brokers[0].Topic(c.ctx, c.topic)
+	c.must(err)
+	for _, p := range d.Partitions {
+		own, err := c.Broker(p.Leader).Partition(c.ctx, c.topic, int(p.Index))
+		c.must(err)
+		require.Len(c.t, own.ISR, len(c.Brokers))
+		ends = append(ends, own.HighWatermark)
+	}
+	require.Positive(c.t, slices.Max(ends), "something is committed")
+	return ends
+}
+
+// holds holds that the store of a broker that does not run has the records of a topic's partitions up to these ends.
+func (c *scene) holds(b *Broker, topic uint64, ends []int64) {
+	c.t.Helper()
+	store, err := kv.Open(kv.Options{Dir: b.dataDir(), Role: kv.RoleAny})
+	c.must(err)
+	for i, end := range ends {
+		last, there, err := store.LastBatch(kv.Partition{Topic: topic, Index: int32(i)})
+		c.must(err)
+		require.True(c.t, end == 0 || there && last+1 >= end, "broker %d holds up to %d of partition %d, of %d", b.ID, last,
+			i, end)
+	}
+	c.must(store.Close())
 }
 
 func (c *scene) startZooKeepers() {

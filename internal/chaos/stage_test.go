@@ -109,6 +109,8 @@ type scene struct {
 	name  string
 	topic string
 	load  *history.Load
+
+	linear bool // see playSmall
 }
 
 // caseLimit bounds what a case waits for, all in all.
@@ -119,21 +121,40 @@ const caseLimit = 5 * time.Minute
 // that is wanted must have been seen to happen.
 func (s *stage) play(name string, partitions int, faults func(*scene), want ...Fault) {
 	s.t.Helper()
+	s.act(name, scale{partitions: partitions, rate: 300}, faults, want)
+}
+
+// playSmall is play with few records in each partition, so that the history is held against a log, too, on which each
+// operation took place at one moment: of reads it asks that whoever asks for the end is told of all that was
+// acknowledged before, also by a leader that another has followed.
+func (s *stage) playSmall(name string, partitions int, faults func(*scene), want ...Fault) {
+	s.t.Helper()
+	s.act(name, scale{partitions: partitions, rate: 40, linear: true}, faults, want)
+}
+
+// scale is how much a case has of what.
+type scale struct {
+	partitions, rate int
+	linear           bool // it is little enough for history.CheckLinear
+}
+
+func (s *stage) act(name string, size scale, faults func(*scene), want []Fault) {
+	s.t.Helper()
 	if s.t.Failed() {
 		return // the cluster may be in any state
 	}
 	s.t.Run(name, func(t *testing.T) {
-		c := &scene{stage: s, t: t, ctx: within(t, caseLimit), name: name}
+		c := &scene{stage: s, t: t, ctx: within(t, caseLimit), name: name, linear: size.linear}
 		c.topic = strings.ToLower(strings.Map(func(r rune) rune {
 			if r == ' ' || r == ',' {
 				return '-'
 			}
 			return r
 		}, name))
-		c.create(c.topic, partitions)
+		c.create(c.topic, size.partitions)
 		var err error
 		c.load, err = history.StartLoad(c.ctx, history.LoadOptions{
-			Servers: s.Servers(), Topic: c.topic, Producers: 3, Readers: 2, Rate: 300,
+			Servers: s.Servers(), Topic: c.topic, Producers: 3, Readers: 2, Rate: size.rate,
 		})
 		require.NoError(t, err)
 		running := true
@@ -169,6 +190,11 @@ func (c *scene) check() {
 	require.NoError(c.t, err)
 	for _, f := range history.Check(h) {
 		c.t.Error(f)
+	}
+	if c.linear {
+		for _, f := range history.CheckLinear(h, history.Strict, patience) {
+			c.t.Error(f)
+		}
 	}
 	if c.t.Failed() {
 		c.keep(h)
