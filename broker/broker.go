@@ -56,6 +56,7 @@ type Broker struct {
 	server    *wire.Server
 	listener  net.Listener
 	advertise string
+	kafka     *kafkaServer // nil: there is none
 	http      *httpServer
 
 	// adminMu serialises changes of topics: the store's and the topic set's go together.
@@ -201,6 +202,9 @@ func (b *Broker) serve() error {
 	if b.server, err = wire.NewServer(b.serverOptions()); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
+	if b.kafka, err = b.openKafka(); err != nil {
+		return err
+	}
 	if b.cfg.Mode == ModeCluster {
 		if err := b.joinCluster(); err != nil {
 			return err
@@ -213,22 +217,28 @@ func (b *Broker) serve() error {
 	b.startTasks(ctx)
 	b.health.phase.Store(int32(phaseServing))
 	go b.serveClients()
+	b.startKafka()
 	b.log.Info("broker started", "node", b.cfg.NodeID, "cluster", b.cluster, "mode", b.cfg.Mode.String(),
 		"listen", b.listener.Addr().String(), "data", b.cfg.DataDir, "took", time.Since(b.started))
 	return nil
 }
 
-// serveClients serves those who connect, once it is known what there is: a broker of a cluster that has not read the
-// topics yet must not say that there are none.
+// serveClients serves those who connect.
 func (b *Broker) serveClients() {
 	defer close(b.serving)
+	b.serveOn(b.server, b.listener)
+}
+
+// serveOn has a server accept connections, once it is known what there is: a broker of a cluster that has not read the
+// topics yet must not say that there are none.
+func (b *Broker) serveOn(server *wire.Server, listener net.Listener) {
 	select {
 	case <-b.joined:
 	case <-b.draining:
-		_ = b.listener.Close()
+		_ = listener.Close()
 		return
 	}
-	if err := b.server.Serve(b.listener); err != nil && !b.isDraining() {
+	if err := server.Serve(listener); err != nil && !b.isDraining() {
 		b.log.Error("the client listener failed; the broker stops", "error", err)
 		go func() { _ = b.stop(context.Background(), fmt.Errorf("broker: client listener: %w", err)) }()
 	}
@@ -240,6 +250,7 @@ func (b *Broker) abandon() {
 	if b.listener != nil {
 		_ = b.listener.Close()
 	}
+	b.kafka.abandon()
 	if b.peers != nil {
 		_ = b.peers.Close()
 	}

@@ -91,6 +91,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	gauge(c.connections, float64(c.m.connections.Load()), "client")
+	gauge(c.connections, float64(c.m.kafka.connections.Load()), "kafka")
 	counter(c.refused, float64(c.m.refused.Load()))
 	topics, partitions := b.topics.count()
 	gauge(c.topics, float64(topics))

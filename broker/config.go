@@ -33,6 +33,9 @@ type Config struct {
 	// PartitionMetrics tells whether /metrics has series of single partitions.
 	PartitionMetrics bool
 
+	// Kafka is the listener for Kafka's clients.
+	Kafka Kafka
+
 	// NodeID is the broker's id, 1 or more. Default 1. A data directory belongs to the id that created it.
 	NodeID int32
 
@@ -78,6 +81,15 @@ type Config struct {
 	OnFatal func(error)
 
 	knobs knobs
+}
+
+// Kafka is the listener for clients that speak Kafka's protocol.
+type Kafka struct {
+	// Listen is its TCP address, host:port; port 0 takes any free port. "": none. A host that is not loopback needs
+	// Insecure = InsecureAllowed.
+	Listen string
+	// Advertise is the host:port that Kafka's clients are told to dial. Default as for Config.Advertise.
+	Advertise string
 }
 
 // Mode is what a broker is run for.
@@ -166,7 +178,8 @@ type Storage struct {
 
 // Limits bounds what clients can make the broker use.
 type Limits struct {
-	// Connections at a time. Default: what the process's file limit leaves beside the store, at most 20,000.
+	// Connections at a time, of Listen and of Kafka.Listen each. Default: what the process's file limit leaves beside
+	// the store, at most 20,000; half of that with Kafka.Listen.
 	Connections int
 	// MemoryBytes bounds the memory of requests and answers under way; one half each. Default 512 MiB,
 	// at least 32 MiB.

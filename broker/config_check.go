@@ -61,7 +61,11 @@ func (c Config) WithDefaults() Config {
 	}
 	files := fileLimit()
 	setDefault(&c.Storage.MaxOpenFiles, min(max(files/2, storeFilesMin), storeFilesMax))
-	setDefault(&c.Limits.Connections, min(max(files-c.Storage.MaxOpenFiles-filesSpare, 16), connectionsMax))
+	connections := min(max(files-c.Storage.MaxOpenFiles-filesSpare, 16), connectionsMax)
+	if c.Kafka.Listen != "" {
+		connections /= 2
+	}
+	setDefault(&c.Limits.Connections, connections)
 	setDefault(&c.Limits.MemoryBytes, 512<<20)
 	setDefault(&c.Limits.FrameBytes, 8<<20)
 	setDefault(&c.Limits.FetchBytes, 50<<20)
@@ -174,6 +178,12 @@ func (c Config) validateAddresses(fault faultFunc) {
 	c.validateBind(fault, "Listen", c.Listen)
 	if c.HTTPListen != "" {
 		c.validateBind(fault, "HTTPListen", c.HTTPListen)
+	}
+	if c.Kafka.Listen != "" {
+		c.validateBind(fault, "Kafka.Listen", c.Kafka.Listen)
+	}
+	if c.Kafka.Advertise != "" {
+		c.validateAdvertise(fault, "Kafka.Advertise", c.Kafka.Advertise)
 	}
 	c.validateProfiles(fault)
 	if c.Advertise == "" {

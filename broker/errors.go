@@ -18,7 +18,7 @@ import (
 
 // ListenError says that a listener could not be opened. The reason is in Err (errors.Is(err, syscall.EADDRINUSE)).
 type ListenError struct {
-	// Field is the field of Config that holds the address: "Listen" or "HTTPListen".
+	// Field is the field of Config that holds the address: such as "Listen".
 	Field string
 	// Address is what it holds.
 	Address string

@@ -43,16 +43,20 @@ func (b *Broker) storeEvents() kv.Events {
 // serverOptions configure the protocol server.
 func (b *Broker) serverOptions() wire.ServerOptions {
 	lim := b.cfg.Limits
+	memory := lim.MemoryBytes / 2
+	if b.cfg.Kafka.Listen != "" { // two servers share it
+		memory = max(memory/2, 2*int64(lim.FrameBytes))
+	}
 	return wire.ServerOptions{
 		Handler: handler{b}, Logger: b.log, Hello: b.hello(),
-		MaxFrameBytes: int64(lim.FrameBytes), MaxConnections: lim.Connections, MemoryBytes: lim.MemoryBytes / 2,
+		MaxFrameBytes: int64(lim.FrameBytes), MaxConnections: lim.Connections, MemoryBytes: memory,
 		Events: wire.Events{
 			Opened:   func(net.Addr) { b.met.connections.Add(1) },
 			Closed:   func(net.Addr, error) { b.met.connections.Add(-1) },
 			Refused:  func(net.Addr) { b.met.refused.Add(1) },
 			Answered: b.met.answered,
-			Panicked: func(api wire.API, value any) {
-				b.log.Error("a request made the broker fail; its connection is closed", "api", api.String())
+			Panicked: func(request string, value any) {
+				b.log.Error("a request made the broker fail; its connection is closed", "request", request)
 			},
 		},
 	}

@@ -20,6 +20,8 @@ type metrics struct {
 	connections atomic.Int64
 	refused     atomic.Int64
 
+	kafka *kafkaMetrics
+
 	requests  *prometheus.CounterVec   // by api and result
 	durations *prometheus.HistogramVec // by api
 	apis      map[wire.API]*apiMetrics // found without allocating
@@ -74,6 +76,7 @@ func newMetrics(b *Broker) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 15),
 		}),
 	}
+	m.kafka = newKafkaMetrics(m.bytesIn, m.bytesOut)
 	for _, k := range wire.APIs() {
 		name := k.API.String()
 		m.apis[k.API] = &apiMetrics{
@@ -81,7 +84,7 @@ func newMetrics(b *Broker) (*metrics, error) {
 		}
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, m.commits, m.commitTook, newCollector(b, m),
+		m.kafka.requests, m.kafka.durations, m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, m.commits, m.commitTook, newCollector(b, m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {

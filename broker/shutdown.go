@@ -47,7 +47,7 @@ func (b *Broker) drain(ctx context.Context) error {
 			faults = append(faults, fmt.Errorf("broker: %w", err))
 		}
 	}
-	if err := b.server.Shutdown(ctx); err != nil {
+	if err := errors.Join(b.server.Shutdown(ctx), b.kafka.stop(ctx)); err != nil {
 		faults = append(faults, fmt.Errorf("broker: connections were cut: %w", err))
 	}
 	<-b.serving

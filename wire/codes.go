@@ -201,6 +201,15 @@ var codes = []codeInfo{
 		"Check the broker's user for ZooKeeper, and the ACLs below its chroot."},
 }
 
+// Codes lists all codes, by ascending number. The caller owns the slice.
+func Codes() []Code {
+	list := make([]Code, len(codes))
+	for i := range codes {
+		list[i] = codes[i].code
+	}
+	return list
+}
+
 func (c Code) info() *codeInfo {
 	for i := range codes {
 		if codes[i].code == c {

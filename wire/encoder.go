@@ -127,6 +127,11 @@ func (e *encoder) null()           { e.ok(e.mp.EncodeNil()) }
 // bin encodes bytes; nil becomes empty.
 func (e *encoder) bin(b []byte) {
 	e.ok(e.mp.EncodeBytesLen(len(b)))
+	e.raw(b)
+}
+
+// raw adds bytes as they are.
+func (e *encoder) raw(b []byte) {
 	if len(b) < copyBelow {
 		e.buf = append(e.buf, b...)
 		return

@@ -38,6 +38,10 @@ type FetchResponse struct {
 	Topics []FetchTopicResult
 }
 
+// Fetched is the response itself, also where a struct of another package embeds
+// it.
+func (r *FetchResponse) Fetched() *FetchResponse { return r }
+
 // FetchTopicResult is one topic of a FetchResponse.
 type FetchTopicResult struct {
 	ID         uint64

@@ -10,8 +10,11 @@ import (
 
 // ServerOptions configures a Server. Zero fields take the default named.
 type ServerOptions struct {
-	// Handler carries the requests out. Required.
+	// Handler carries the requests out. Required, unless there is a Dialect.
 	Handler Handler
+	// Dialect is spoken instead of Skidway's own protocol; Handler, Hello and
+	// Events.Answered are then of no use. Default: none.
+	Dialect Dialect
 	// Logger gets what an operator should know; default: nothing is logged. No
 	// payload is ever logged.
 	Logger *slog.Logger
@@ -69,9 +72,9 @@ type Events struct {
 	Refused func(remote net.Addr)
 	// Answered: a request was answered, or could not be any more.
 	Answered func(Answered)
-	// Panicked: a handler or decoder panicked. Its connection is being closed.
+	// Panicked: a handler or decoder panicked over a request of that kind. Its connection is being closed.
 	// The stack is logged already.
-	Panicked func(api API, value any)
+	Panicked func(request string, value any)
 }
 
 // Answered tells of a request that is done.
@@ -134,7 +137,7 @@ func (ev Events) withDefaults() Events {
 		ev.Answered = func(Answered) {}
 	}
 	if ev.Panicked == nil {
-		ev.Panicked = func(API, any) {}
+		ev.Panicked = func(string, any) {}
 	}
 	return ev
 }
@@ -147,7 +150,7 @@ func (o ServerOptions) validate() error {
 			faults = append(faults, fmt.Errorf("wire: "+format, args...))
 		}
 	}
-	check(o.Handler != nil, "Handler is missing")
+	check(o.Handler != nil || o.Dialect != nil, "Handler is missing")
 	check(o.MaxFrameBytes >= 64<<10 && o.MaxFrameBytes <= 1<<30,
 		"MaxFrameBytes is %d, 65536 to 1073741824 are accepted", o.MaxFrameBytes)
 	check(o.MaxConnections > 0, "MaxConnections is %d, it must be positive", o.MaxConnections)

@@ -197,6 +197,9 @@ func (s *Server) refuse(c net.Conn) {
 		defer s.running.Done()
 		defer func() { <-s.refusing }()
 		defer c.Close()
+		if s.opts.Dialect != nil {
+			return // it has no word for that
+		}
 		e := newEncoder()
 		encodeResponse(e, envelope{correlation: noCorrelation}, nil, Errorf(CodeLimitExceeded,
 			"the broker has its most connections open already: %d", s.opts.MaxConnections))
@@ -273,9 +276,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // panicked logs a caught panic and counts it.
-func (s *Server) panicked(api API, remote net.Addr, value any, stack []byte) {
+func (s *Server) panicked(request string, remote net.Addr, value any, stack []byte) {
 	s.panics.Add(1)
 	s.opts.Logger.Error("panic while serving a request; its connection is closed",
-		"request", api.String(), "remote", remote, slog.Any("panic", value), "stack", string(stack))
-	s.opts.Events.Panicked(api, value)
+		"request", request, "remote", remote, slog.Any("panic", value), "stack", string(stack))
+	s.opts.Events.Panicked(request, value)
 }

@@ -55,7 +55,9 @@ type serverConn struct {
 	linger bool
 	// end is why the reader stopped, nil if in good order; written as linger is.
 	end error
-	// greeted: the hello is done. Of the reader.
+	// speaker is that of the server's dialect; nil: Skidway's own protocol.
+	speaker Speaker
+	// greeted: the hello is done, or the first request of a dialect. Of the reader.
 	greeted bool
 	// trusted is the size of the last body that came whole. Of the reader.
 	trusted int
@@ -68,7 +70,8 @@ type serverConn struct {
 // exchange is one request on its way to its answer.
 type exchange struct {
 	env     envelope
-	pending Pending
+	pending Pending // nil: a request of a dialect
+	reply   Reply   // of a dialect; nil if its frame was no request
 	lease   lease
 	buf     *frameBuffer // nil when nothing refers to the frame any more
 	body    int          // the frame's size without its length field
@@ -86,7 +89,21 @@ func newServerConn(s *Server, c net.Conn) *serverConn {
 		opened: time.Now(),
 	}
 	sc.ctx, sc.cancel = context.WithCancelCause(s.ctx)
+	if s.opts.Dialect != nil {
+		sc.speaker = s.opts.Dialect.Open(&sc.peer)
+	}
 	return sc
+}
+
+// String names the kind of request, if it could be read.
+func (ex *exchange) String() string {
+	switch {
+	case ex.reply != nil:
+		return ex.reply.String()
+	case ex.known:
+		return ex.env.api.String()
+	}
+	return "unknown"
 }
 
 // fail cuts the connection now. The first reason counts.
@@ -196,7 +213,7 @@ func (c *serverConn) readLength() (int, error) {
 	}
 	n := int64(head[0])<<24 | int64(head[1])<<16 | int64(head[2])<<8 | int64(head[3])
 	limit := c.s.opts.MaxFrameBytes
-	if !c.greeted {
+	if !c.greeted && c.speaker == nil {
 		limit = min(limit, helloFrameBytes)
 	}
 	if n < minFrameBytes || n > limit {
@@ -243,9 +260,9 @@ func (c *serverConn) badLength(n, limit int64) error {
 		_, _ = c.r.Peek(frameHeader + maxEnvelope)
 	}
 	start, _ := c.r.Peek(min(c.r.Buffered(), frameHeader+maxEnvelope))
-	why := lengthFault(n, limit, start)
+	why := lengthFault(n, limit, start, c.speaker == nil)
 	c.s.warn("closing a connection: not a frame", "remote", c.peer.Remote, "error", why)
-	if c.greeted && n > limit && len(start) > frameHeader {
+	if c.speaker == nil && c.greeted && n > limit && len(start) > frameHeader {
 		if env, err := decodeEnvelope(newDecoder(), start[frameHeader:]); err == nil {
 			c.refuse(env, Errorf(CodeRequestTooLarge, "%s: the frame has %d bytes, this broker takes at most %d",
 				env.api, n, limit))

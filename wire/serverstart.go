@@ -10,13 +10,16 @@ import (
 func (c *serverConn) start(ex *exchange, n int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.s.panicked(ex.env.api, c.peer.Remote, v, debug.Stack())
+			c.s.panicked(ex.String(), c.peer.Remote, v, debug.Stack())
 			ex.buf = nil // whatever panicked may have let go of it, or not
 			ex.pending = Ready(nil, Errorf(CodeInternal, "the broker failed"))
 			c.fail(errPanicked)
 			err = errPanicked
 		}
 	}()
+	if c.speaker != nil {
+		return c.startReply(ex, n)
+	}
 	req, err := c.decode(ex, n)
 	switch {
 	case err != nil:
@@ -49,7 +52,7 @@ func (c *serverConn) decode(ex *exchange, n int) (Request, error) {
 	ex.env, ex.known = env, err == nil
 	if err == nil {
 		req, err = decodeBody(d, env)
-	} else if like := lookalike(append([]byte{0, 0, 0, 0}, frame[:2]...)); like != "" {
+	} else if like := lookalike(append([]byte{0, 0, 0, 0}, frame[:2]...), true); like != "" {
 		c.s.warn("closing a connection: not a request", "remote", c.peer.Remote, "error", like)
 	}
 	d.reset(nil)

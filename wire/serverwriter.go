@@ -96,12 +96,18 @@ func (c *serverConn) answer(first *exchange) (next *exchange) {
 func (c *serverConn) ready(ex *exchange) (ready bool) {
 	var err error
 	defer c.recovered(ex, &err)
+	if c.speaker != nil {
+		return ex.reply == nil || ex.reply.Ready()
+	}
 	p, ok := ex.pending.(Poller)
 	return ok && p.Ready()
 }
 
 // encode waits for the request and puts its answer into e.
 func (c *serverConn) encode(e *encoder, ex *exchange) answer {
+	if c.speaker != nil {
+		return answer{ex: ex, size: c.encodeReply(e, ex)}
+	}
 	m := mark{len(e.buf), len(e.far), e.farLen}
 	resp, err := c.wait(ex)
 	a := answer{ex: ex, resp: resp}
@@ -120,7 +126,7 @@ func (c *serverConn) encode(e *encoder, ex *exchange) answer {
 		c.s.opts.Logger.Error("request failed", "request", ex.env.api.String(), "remote", c.peer.Remote, "error", err)
 	}
 	a.size = encodeResponse(e, ex.env, resp, refusal)
-	if a.size > math.MaxInt32 {
+	if !fits(a.size) {
 		e.rewind(m)
 		refusal = Errorf(CodeInternal, "the answer would have %d bytes", a.size)
 		a.size = encodeResponse(e, ex.env, nil, refusal)
@@ -130,6 +136,9 @@ func (c *serverConn) encode(e *encoder, ex *exchange) answer {
 	}
 	return a
 }
+
+// fits tells whether the length of a frame of that size can be written.
+func fits(size int) bool { return size-frameHeader <= math.MaxInt32 }
 
 // flush writes what is encoded, and tells whether it could.
 func (c *serverConn) flush(e *encoder) bool {
@@ -154,6 +163,9 @@ func (c *serverConn) settle(a answer) {
 	case c.room <- struct{}{}:
 	default:
 	}
+	if c.speaker != nil {
+		return // Reply.Done was told
+	}
 	c.s.opts.Events.Answered(Answered{API: a.ex.env.api, Code: a.code, Took: time.Since(a.ex.begun),
 		BytesIn: a.ex.body + frameHeader, BytesOut: a.size})
 }
@@ -163,6 +175,10 @@ func (c *serverConn) settle(a answer) {
 func (c *serverConn) giveBack(a answer) {
 	var err error
 	defer c.recovered(a.ex, &err)
+	if c.speaker != nil {
+		c.doneReply(a)
+		return
+	}
 	if r, ok := a.resp.(Releaser); ok {
 		r.Release()
 	}
@@ -188,7 +204,7 @@ func (c *serverConn) wait(ex *exchange) (resp Response, err error) {
 // recovered ends the connection, and only it, after a panic.
 func (c *serverConn) recovered(ex *exchange, err *error) {
 	if v := recover(); v != nil {
-		c.s.panicked(ex.env.api, c.peer.Remote, v, debug.Stack())
+		c.s.panicked(ex.String(), c.peer.Remote, v, debug.Stack())
 		ex.buf = nil // whatever panicked may still refer to it
 		*err = errPanicked
 		c.fail(errPanicked)

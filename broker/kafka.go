@@ -1,0 +1,148 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/skidway/skidway/cluster"
+	"github.com/skidway/skidway/wire"
+	"github.com/skidway/skidway/wire/kafka"
+)
+
+// kafkaServer is the listener for Kafka's clients.
+type kafkaServer struct {
+	server    *wire.Server
+	listener  net.Listener
+	advertise string
+	serving   chan struct{} // closed when the accept loop has returned
+	served    bool          // whether it was started
+}
+
+// openKafka opens the listener, if the configuration has one.
+func (b *Broker) openKafka() (*kafkaServer, error) {
+	address := b.cfg.Kafka.Listen
+	if address == "" {
+		return nil, nil
+	}
+	k := &kafkaServer{serving: make(chan struct{})}
+	o := b.serverOptions()
+	o.Handler = nil
+	o.Events.Opened = func(net.Addr) { b.met.kafka.connections.Add(1) }
+	o.Events.Closed = func(net.Addr, error) { b.met.kafka.connections.Add(-1) }
+	var err error
+	k.server, err = kafka.NewServer(kafka.Options{Node: kafkaNode{handler{b}}, Server: o, Answered: b.met.kafka.answered})
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	if k.listener, err = net.Listen("tcp", address); err != nil {
+		return nil, &ListenError{Field: "Kafka.Listen", Address: address, Err: err}
+	}
+	k.advertise = advertised(b.cfg.Kafka.Advertise, k.listener.Addr())
+	return k, nil
+}
+
+// startKafka serves Kafka's clients, once it is known what there is.
+func (b *Broker) startKafka() {
+	k := b.kafka
+	if k == nil {
+		return
+	}
+	k.served = true
+	go func() {
+		defer close(k.serving)
+		b.serveOn(k.server, k.listener)
+	}()
+}
+
+// stop ends the connections as Broker.Shutdown has it.
+func (k *kafkaServer) stop(ctx context.Context) error {
+	if k == nil {
+		return nil
+	}
+	err := k.server.Shutdown(ctx)
+	<-k.serving
+	return err
+}
+
+// abandon closes a listener that was never served on.
+func (k *kafkaServer) abandon() {
+	if k != nil && !k.served {
+		_ = k.listener.Close()
+	}
+}
+
+// KafkaAddr is the address that connections of Kafka's clients are accepted on; nil when there is none.
+func (b *Broker) KafkaAddr() net.Addr {
+	if b.kafka == nil {
+		return nil
+	}
+	return b.kafka.listener.Addr()
+}
+
+// kafkaNode is the broker as Kafka's clients see it.
+type kafkaNode struct{ handler }
+
+var _ kafka.Node = kafkaNode{}
+
+// Cluster tells of the brokers that Kafka's clients can reach.
+func (n kafkaNode) Cluster() kafka.Cluster {
+	b := n.b
+	c := kafka.Cluster{ID: b.cluster, Self: b.cfg.NodeID, Controller: b.cfg.NodeID}
+	c.Brokers = []wire.Broker{{ID: b.cfg.NodeID, Address: b.kafka.advertise}}
+	return c
+}
+
+// TopicID finds a topic.
+func (n kafkaNode) TopicID(name string) uint64 {
+	if t := n.b.topics.name(name); t != nil {
+		return t.id
+	}
+	return 0
+}
+
+// TopicName names a topic.
+func (n kafkaNode) TopicName(id uint64) string {
+	if t := n.b.topics.id(id); t != nil {
+		return t.name
+	}
+	return ""
+}
+
+// Replication tells who has copies of the topic's partitions.
+func (n kafkaNode) Replication(topic uint64) []kafka.Replication {
+	t := n.b.topics.id(topic)
+	if t == nil {
+		return nil
+	}
+	parts := t.partitions()
+	list := make([]kafka.Replication, len(parts))
+	for i, p := range parts {
+		l := n.b.leadership(p)
+		list[i] = kafka.Replication{Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, InSync: l.inSync}
+	}
+	return list
+}
+
+// Position tells where a partition stands.
+func (n kafkaNode) Position(topic uint64, partition int32) (kafka.Position, bool) {
+	b := n.b
+	at := kafka.Position{Leader: -1, LeaderEpoch: -1, Start: -1, End: -1}
+	t := b.topics.id(topic)
+	if t == nil {
+		return at, false
+	}
+	p := t.partition(partition)
+	if p == nil {
+		return at, false
+	}
+	if b.replicas == nil {
+		at.Leader, at.LeaderEpoch = b.cfg.NodeID, b.store.Identity().LeaderEpoch
+	} else {
+		at.Leader, at.LeaderEpoch = b.replicas.leader(cluster.PartitionID{Topic: topic, Index: partition})
+	}
+	if log, err := b.openLog(p); err == nil {
+		at.Start, at.End = log.Bounds()
+	}
+	return at, true
+}

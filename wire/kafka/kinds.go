@@ -1,0 +1,61 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// kind is a row of the table of request kinds.
+type kind struct {
+	key      int16
+	min, max int16 // versions served, and advertised
+	layout   layout
+	// start begins a request on the connection's reader goroutine, and so must not wait. What it returns is called on
+	// the writer goroutine, once, and may.
+	start func(ctx context.Context, r *request, req kmsg.Request) answer
+}
+
+// answer waits for the answer of a request; nil: it gets none. An error closes the connection.
+type answer func(ctx context.Context) (response, error)
+
+// kindTable is the table of request kinds, by ascending key.
+func kindTable() []kind {
+	return []kind{
+		{key: 0, max: 11, layout: parseLayout("n@3+ h i [ s [ i B ] ]"), start: typed(startProduce)},
+		{key: 1, min: 4, max: 12, layout: parseLayout(
+			"i i i i b i@7+ i@7+ [ s [ i i@9+ l i@12+ l@5+ i ] ] [ s ( i ) ]@7+ s@11+"), start: typed(startFetch)},
+		{key: 2, min: 1, max: 7, layout: parseLayout("i b@2+ [ s [ i i@4+ l ] ]"), start: typed(startListOffsets)},
+		{key: 3, max: 12, layout: parseLayout("[ u@10+ s@0-9 n@10+ ] b@4+ b@8-10 b@8+"), start: deferred(metadata)},
+		{key: 18, max: 4, layout: parseLayout("s@3+ s@3+"), start: typed(startAPIVersions)},
+		{key: 22, max: 4, layout: parseLayout("n i l@3+ h@3+"), start: deferred(initProducerID)},
+	}
+}
+
+// typed is a start function that takes the request as what it is.
+func typed[Req kmsg.Request](
+	start func(context.Context, *request, Req) answer,
+) func(context.Context, *request, kmsg.Request) answer {
+	return func(ctx context.Context, r *request, req kmsg.Request) answer { return start(ctx, r, req.(Req)) }
+}
+
+// deferred is the start function of a kind that does everything when its turn to be answered has come.
+func deferred[Req kmsg.Request](
+	do func(context.Context, *request, Req) kmsg.Response,
+) func(context.Context, *request, kmsg.Request) answer {
+	return func(_ context.Context, r *request, req kmsg.Request) answer {
+		return func(ctx context.Context) (response, error) {
+			return message{do(ctx, r, req.(Req))}, nil
+		}
+	}
+}
+
+// find finds the row of a key; nil when there is none.
+func find(kinds []kind, key int16) *kind {
+	for i := range kinds {
+		if kinds[i].key == key {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
