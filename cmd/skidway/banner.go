@@ -39,6 +39,9 @@ func (a *app) banner(n announcement) string {
 	fmt.Fprintf(&b, "%s  %s\n\n", versionText(), mode)
 	listen := n.broker.Addr().String()
 	fmt.Fprintf(&b, "  clients   tcp://%-22s skidway produce / consume, Go client\n", listen)
+	if k := n.broker.KafkaAddr(); k != nil {
+		fmt.Fprintf(&b, "  kafka     tcp://%-22s any Kafka client\n", k)
+	}
 	if h := n.broker.HTTPAddr(); h != nil {
 		fmt.Fprintf(&b, "  http      http://%-21s metrics: /metrics   health: /readyz\n", h)
 	}

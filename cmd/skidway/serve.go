@@ -54,7 +54,7 @@ func (a *app) configFlags(cmd *cobra.Command, dev *bool) {
 	cmd.Flags().StringP("config", "c", "", "file of settings (or SKIDWAY_CONFIG); none is read by default")
 	_ = cmd.MarkFlagFilename("config", "toml")
 	cmd.Flags().BoolVar(dev, "dev", false,
-		"for trying things out: topics are created on first use, loopback only, own data directory")
+		"for trying things out: topics are created on first use, Kafka's clients are served, loopback only, own data directory")
 	config.AddFlags(cmd.Flags())
 }
 
@@ -97,6 +97,9 @@ func brokerConfig(c *config.Config, secret []byte, dev bool) broker.Config {
 		Limits: broker.Limits{Connections: c.Connections, MemoryBytes: c.MemoryBytes,
 			FrameBytes: int(c.RequestBytes)},
 		Version: broker.Version{Number: b.version, Commit: b.commit},
+	}
+	if c.Kafka.Enabled {
+		bc.Kafka = broker.Kafka{Listen: c.Kafka.Listen, Advertise: c.Kafka.Advertise}
 	}
 	switch k := c.Cluster; {
 	case dev:
@@ -209,6 +212,7 @@ type ready struct {
 	PID    int    `json:"pid"`
 	Listen string `json:"listen"`
 	HTTP   string `json:"http,omitempty"`
+	Kafka  string `json:"kafka,omitempty"`
 }
 
 // readyOf is a broker as the file tells of it.
@@ -216,6 +220,9 @@ func readyOf(b *broker.Broker) ready {
 	r := ready{PID: os.Getpid(), Listen: b.Addr().String()}
 	if h := b.HTTPAddr(); h != nil {
 		r.HTTP = h.String()
+	}
+	if k := b.KafkaAddr(); k != nil {
+		r.Kafka = k.String()
 	}
 	return r
 }
@@ -257,6 +264,9 @@ func (a *app) announce(n announcement) {
 			"took", n.took.Round(time.Millisecond).String(), "version", readBuild().version}
 		if h := n.broker.HTTPAddr(); h != nil {
 			args = append(args, "http", h.String())
+		}
+		if k := n.broker.KafkaAddr(); k != nil {
+			args = append(args, "kafka", k.String())
 		}
 		n.log.Info("ready", args...)
 		return

@@ -17,6 +17,7 @@ import (
 // keyOf names the setting behind a field of broker.Config.
 var keyOf = map[string]string{
 	"DataDir": "data_dir", "Listen": "listen", "Advertise": "advertise", "HTTPListen": "http", "NodeID": "node_id",
+	"Kafka.Listen": "kafka.listen", "Kafka.Advertise": "kafka.advertise",
 	"Profiles":          "pprof",
 	"Cluster.ZooKeeper": "cluster.zookeeper", "Cluster.Chroot": "cluster.chroot", "Cluster.Listen": "cluster.listen",
 	"Cluster.Advertise": "cluster.advertise", "Cluster.Secret": "cluster.secret_file",
@@ -56,7 +57,7 @@ func ofFault(fault broker.ConfigFault, c *config.Config) *failure.Failure {
 	switch {
 	case key == "data_dir":
 		f.Hint = "give one with  --data-dir DIR"
-	case (key == "listen" || key == "http") && strings.Contains(fault.Problem, "other machines"):
+	case (key == "listen" || key == "http" || key == "kafka.listen") && strings.Contains(fault.Problem, "other machines"):
 		f.Hint = "where that is wanted (a private network, a container):  --insecure"
 	}
 	return f
@@ -168,6 +169,9 @@ func ofListen(e *broker.ListenError, c *config.Config) *failure.Failure {
 	if errors.Is(e.Err, syscall.EADDRINUSE) {
 		code, message = failure.CodePortInUse, fmt.Sprintf("address %s is in use by another process", e.Address)
 		hint = fmt.Sprintf("is a broker running?  skidway status    or choose another port with  --%s 127.0.0.1:PORT", key)
+	}
+	if key == "kafka.listen" {
+		hint = "choose another address with  --kafka.listen HOST:PORT    or serve none with  --kafka.enabled=false"
 	}
 	return usage(code, e, "%s", message).WithNote(key+" from", from).WithHint("%s", hint)
 }

@@ -177,19 +177,20 @@ func TestBanner(t *testing.T) {
 	c, err := config.Load(config.Sources{Env: []string{"HOME=" + dir}, Mode: config.Development})
 	require.NoError(t, err)
 	bc := brokerConfig(c, nil, true)
-	bc.Listen, bc.HTTPListen = "127.0.0.1:0", "127.0.0.1:0"
+	bc.Listen, bc.HTTPListen, bc.Kafka.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	b, err := broker.Start(t.Context(), bc)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stopBroker(b)) }()
 	text := testApp("HOME=" + dir).banner(announcement{config: c, broker: b, dev: true, took: 142 * time.Millisecond})
 	require.Contains(t, text, "standalone, development mode\n\n")
 	require.Contains(t, text, "  clients   tcp://"+b.Addr().String())
+	require.Contains(t, text, "  kafka     tcp://"+b.KafkaAddr().String()+"        any Kafka client\n")
 	require.Contains(t, text, "  http      http://"+b.HTTPAddr().String())
 	require.Contains(t, text, "  data      ~/.local/share/skidway/dev\n")
 	require.Contains(t, text, "  fsync     on every batch             topics: created on first use, 1 partition\n")
 	require.Contains(t, text, "echo hello | skidway produce -s "+b.Addr().String()+" demo\n")
 	require.Contains(t, text, "\nready in 142ms   (Ctrl-C stops cleanly;")
-	for _, notYet := range []string{"kafka", "console", "memory"} {
+	for _, notYet := range []string{"console", "memory"} {
 		require.NotContains(t, text, notYet)
 	}
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Fsync         kv.FsyncPolicy
 	FsyncInterval time.Duration
 
+	Kafka Kafka
+
 	Cluster    Cluster
 	SecretFile string // empty: none
 
@@ -44,6 +46,12 @@ type Config struct {
 	RequestBytes int64
 
 	values map[string]Value
+}
+
+// Kafka is the listener for Kafka's clients.
+type Kafka struct {
+	Enabled           bool
+	Listen, Advertise string // host:port; Advertise empty: the address listened on
 }
 
 // Cluster is the place of a broker that is not alone.

@@ -66,8 +66,8 @@ func (k Key) Variable() string {
 
 // Keys returns all settings, in the order of the file: the top first, then section by section.
 func Keys() []Key {
-	return slices.Concat(topKeys(), clusterKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(), limitKeys(),
-		metricsKeys())
+	return slices.Concat(topKeys(), kafkaKeys(), clusterKeys(), logKeys(), topicKeys(), groupKeys(), storageKeys(),
+		limitKeys(), metricsKeys())
 }
 
 func topKeys() []Key {
@@ -104,6 +104,21 @@ func topKeys() []Key {
 			set: func(c *Config, s string) error {
 				return setWord(&c.LogLevel, s, "debug", "info", "warn", "error")
 			}},
+	}
+}
+
+// kafkaKeys are those of the listener for Kafka's clients.
+func kafkaKeys() []Key {
+	return []Key{
+		{Name: "kafka.enabled", Kind: Switch, Default: "false",
+			Doc: "serve clients that speak Kafka's protocol, too; --dev turns it on",
+			set: func(c *Config, s string) error { return setSwitch(&c.Kafka.Enabled, s) }},
+		{Name: "kafka.listen", Kind: Text, Default: "127.0.0.1:9092",
+			Doc: "address for Kafka's clients; port 0 takes any free port", Accepts: "HOST:PORT",
+			set: func(c *Config, s string) error { return setAddress(&c.Kafka.Listen, s) }},
+		{Name: "kafka.advertise", Kind: Text,
+			Doc: "address that Kafka's clients are told to dial; by default the one listened on", Accepts: "HOST:PORT",
+			set: func(c *Config, s string) error { return setAddress(&c.Kafka.Advertise, s) }},
 	}
 }
 

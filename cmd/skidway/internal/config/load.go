@@ -24,7 +24,7 @@ type Mode int8
 // The modes.
 const (
 	Production  Mode = iota
-	Development      // serve --dev: topics are created on first use, and the data has a directory of its own
+	Development      // serve --dev: topics are created on first use, Kafka's clients are served, the data lies apart
 )
 
 // Sources says where settings are read from.
@@ -186,6 +186,7 @@ func defaults(mode Mode, environ []string) map[string]Value {
 	if mode == Development {
 		layer["auto_create_topics"] = Value{Text: "true", Where: "default with --dev"}
 		layer["data_dir"] = Value{Text: filepath.Join(dir, "dev"), Where: "default with --dev"}
+		layer["kafka.enabled"] = Value{Text: "true", Where: "default with --dev"}
 	} else {
 		layer["data_dir"] = Value{Text: dir, Where: "default"}
 	}
