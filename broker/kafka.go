@@ -119,7 +119,8 @@ func (n kafkaNode) Replication(topic uint64) []kafka.Replication {
 	list := make([]kafka.Replication, len(parts))
 	for i, p := range parts {
 		l := n.b.leadership(p)
-		list[i] = kafka.Replication{Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, InSync: l.inSync}
+		list[i] = kafka.Replication{Leader: l.leader, LeaderEpoch: l.epoch, Replicas: l.replicas, InSync: l.inSync,
+			Eligible: l.elr}
 	}
 	return list
 }
@@ -145,4 +146,28 @@ func (n kafkaNode) Position(topic uint64, partition int32) (kafka.Position, bool
 		at.Start, at.End = log.Bounds()
 	}
 	return at, true
+}
+
+// Settings are those of a topic, or of a new one.
+func (n kafkaNode) Settings(topic uint64) []wire.SettingValue {
+	if topic == 0 {
+		return n.b.settingValues(&topicState{settings: n.b.defaults})
+	}
+	if t := n.b.topics.id(topic); t != nil {
+		return n.b.settingValues(t.state.Load())
+	}
+	return nil
+}
+
+// EpochEnd tells where a leader epoch ends.
+func (n kafkaNode) EpochEnd(topic uint64, partition, epoch int32) (floor int32, end int64, refused *wire.Error) {
+	p, log, refused := n.b.lookup(topic, partition)
+	if refused != nil {
+		return -1, -1, refused
+	}
+	floor, end, err := log.EpochEnd(epoch)
+	if err != nil {
+		return -1, -1, n.b.logError(p, err)
+	}
+	return floor, end, nil
 }

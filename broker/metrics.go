@@ -84,7 +84,8 @@ func newMetrics(b *Broker) (*metrics, error) {
 		}
 	}
 	for _, c := range []prometheus.Collector{
-		m.kafka.requests, m.kafka.durations, m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, m.commits, m.commitTook, newCollector(b, m),
+		m.kafka.requests, m.kafka.durations,
+		m.requests, m.durations, m.bytesIn, m.bytesOut, m.deleted, m.commits, m.commitTook, newCollector(b, m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {

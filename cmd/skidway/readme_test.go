@@ -77,8 +77,8 @@ func TestREADME(t *testing.T) {
 // serveForREADME runs the README's broker on free ports and returns the client address.
 func serveForREADME(t *testing.T, bin string, env []string) string {
 	ready := filepath.Join(t.TempDir(), "ready")
-	cmd := exec.Command(bin, "serve", "--dev", "--kafka.listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
-		"--ready-file", ready)
+	cmd := exec.Command(bin, "serve", "--dev", "--kafka.listen", "127.0.0.1:0", "--listen", "127.0.0.1:0",
+		"--http", "127.0.0.1:0", "--ready-file", ready)
 	cmd.Env = env
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {

@@ -54,7 +54,7 @@ func (a *app) configFlags(cmd *cobra.Command, dev *bool) {
 	cmd.Flags().StringP("config", "c", "", "file of settings (or SKIDWAY_CONFIG); none is read by default")
 	_ = cmd.MarkFlagFilename("config", "toml")
 	cmd.Flags().BoolVar(dev, "dev", false,
-		"for trying things out: topics are created on first use, Kafka's clients are served, loopback only, own data directory")
+		"for trying things out: topics are created on first use, Kafka's clients served, loopback only, own data directory")
 	config.AddFlags(cmd.Flags())
 }
 

@@ -28,7 +28,8 @@ type header struct {
 // headerBytes are those of a header before the client id.
 const headerBytes = 8
 
-// readHeader reads the first fields of a request, which all versions have alike, and returns what follows the client id.
+// readHeader reads the first fields of a request, which all versions have alike, and returns what follows the client
+// id.
 func readHeader(frame []byte) (h header, rest []byte, err error) {
 	if len(frame) < headerBytes+2 {
 		return h, nil, fmt.Errorf("a request of %d bytes is shorter than its header", len(frame))

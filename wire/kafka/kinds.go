@@ -28,7 +28,18 @@ func kindTable() []kind {
 		{key: 2, min: 1, max: 7, layout: parseLayout("i b@2+ [ s [ i i@4+ l ] ]"), start: typed(startListOffsets)},
 		{key: 3, max: 12, layout: parseLayout("[ u@10+ s@0-9 n@10+ ] b@4+ b@8-10 b@8+"), start: deferred(metadata)},
 		{key: 18, max: 4, layout: parseLayout("s@3+ s@3+"), start: typed(startAPIVersions)},
+		{key: 19, min: 2, max: 7, layout: parseLayout("[ s i h [ i ( i ) ] [ s n ] ] i b"), start: deferred(createTopics)},
+		{key: 20, min: 1, max: 6, layout: parseLayout("( s )@0-5 [ n u ]@6+ i"), start: deferred(deleteTopics)},
+		{key: 21, max: 2, layout: parseLayout("[ s [ i l ] ] i"), start: deferred(deleteRecords)},
 		{key: 22, max: 4, layout: parseLayout("n i l@3+ h@3+"), start: deferred(initProducerID)},
+		{key: 23, min: 2, max: 4, layout: parseLayout("i@3+ [ s [ i i i ] ]"), start: deferred(offsetForLeaderEpoch)},
+		{key: 32, min: 1, max: 4, layout: parseLayout("[ b s ( s ) ] b b@3+"), start: deferred(describeConfigs)},
+		{key: 33, max: 2, layout: parseLayout("[ b s [ s n ] ] b"), start: deferred(alterConfigs)},
+		{key: 35, min: 1, max: 4, layout: parseLayout("[ s ( i ) ]"), start: deferred(describeLogDirs)},
+		{key: 37, max: 3, layout: parseLayout("[ s i [ ( i ) ] ] i b"), start: deferred(createPartitions)},
+		{key: 44, max: 1, layout: parseLayout("[ b s [ s b n ] ] b"), start: deferred(incrementalAlterConfigs)},
+		{key: 60, max: 1, layout: parseLayout("b b@1+"), start: deferred(describeCluster)},
+		{key: 75, layout: parseLayout("[ s ] i { s i }"), start: deferred(describeTopicPartitions)},
 	}
 }
 

@@ -20,7 +20,8 @@ type layout []field
 // field is one field of a layout.
 type field struct {
 	// kind is b, h, i, l for integers of 1, 2, 4, 8 bytes, u for a uuid, s for a string, n for one that may be null, B
-	// for bytes that may be null, [ for an array of structs and ( for one of plain values, which may both be null.
+	// for bytes that may be null, [ for an array of structs and ( for one of plain values, which may both be null,
+	// { for a struct that may be null.
 	kind     byte
 	min, max int16 // versions that have the field
 	elements layout
@@ -49,6 +50,8 @@ func parseFields(words []string, end string) (l layout, rest []string) {
 			closing = "]"
 		case "(":
 			closing = ")"
+		case "{":
+			closing = "}"
 		case end:
 			return l, append([]string{"@" + versions}, words...)
 		default:
@@ -135,6 +138,8 @@ func (s *scanner) fields(l layout) {
 			s.bytes(s.length(2), true)
 		case 'B':
 			s.bytes(s.length(4), true)
+		case '{':
+			s.optional(f)
 		default:
 			s.array(f)
 		}
@@ -195,6 +200,18 @@ func (s *scanner) array(f *field) {
 		if s.fault != nil {
 			return
 		}
+	}
+}
+
+// optional reads a struct behind a byte that says whether it is there.
+func (s *scanner) optional(f *field) {
+	switch b := s.take(1); {
+	case s.fault != nil || int8(b[0]) == -1:
+	case b[0] == 1:
+		s.fields(f.elements)
+		s.tags()
+	default:
+		s.fail("a struct is there or not: 1 or -1, not %d", int8(b[0]))
 	}
 }
 

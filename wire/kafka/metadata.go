@@ -77,7 +77,8 @@ func (r *request) topicsOf(ctx context.Context, req *wire.MetadataRequest, c Clu
 
 func metadataPartition(index int32, p Replication, c Cluster) kmsg.MetadataResponseTopicPartition {
 	out := kmsg.NewMetadataResponseTopicPartition()
-	out.Partition, out.Leader, out.LeaderEpoch, out.Replicas, out.ISR = index, p.Leader, p.LeaderEpoch, p.Replicas, p.InSync
+	out.Partition, out.Leader, out.LeaderEpoch = index, p.Leader, p.LeaderEpoch
+	out.Replicas, out.ISR = p.Replicas, p.InSync
 	out.ErrorCode = c.unreachable(p.Leader)
 	if out.ErrorCode != 0 {
 		out.Leader = -1

@@ -18,6 +18,12 @@ type Node interface {
 	// Position tells where a partition stands, without allocating; false: there is none. A log that is not open yet is
 	// opened, which reads the disk.
 	Position(topic uint64, partition int32) (Position, bool)
+	// Settings are those of a topic, with where each comes from; of topic 0, those that a new one gets. The caller owns
+	// the slice. nil: there is no such topic.
+	Settings(topic uint64) []wire.SettingValue
+	// EpochEnd tells the largest leader epoch of the partition that is not above epoch, and the offset behind its last
+	// record; -1, -1 when epoch is above all. It reads the disk.
+	EpochEnd(topic uint64, partition, epoch int32) (floor int32, end int64, refused *wire.Error)
 }
 
 // Cluster is the cluster of a Node.
@@ -38,6 +44,8 @@ type Replication struct {
 	Leader, LeaderEpoch int32
 	// Replicas are the brokers assigned, InSync those in sync; not to be changed.
 	Replicas, InSync []int32
+	// Eligible are those that are not in sync and yet hold all that is committed; not to be changed.
+	Eligible []int32
 }
 
 // Position is where a partition stands.

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// topicUUID is the id of a topic as Kafka's clients know it: eight bytes made of the cluster's id, so that topics of two
-// clusters differ, and the topic's number, which is never used again. The first bit is 0: as people write a uuid, it
-// then never begins with "-", which their shells would take for an option.
+// topicUUID is the id of a topic as Kafka's clients know it: eight bytes made of the cluster's id, so that topics of
+// two clusters differ, and the topic's number, which is never used again. The first bit is 0: as people write a uuid,
+// it then never begins with "-", which would be taken for an option.
 func topicUUID(cluster string, topic uint64) (id [16]byte) {
 	if topic == 0 {
 		return id
