@@ -72,6 +72,14 @@ func (k *kafkaServer) abandon() {
 	}
 }
 
+// address is what Kafka's clients are told to dial; "": they are not served.
+func (k *kafkaServer) address() string {
+	if k == nil {
+		return ""
+	}
+	return k.advertise
+}
+
 // KafkaAddr is the address that connections of Kafka's clients are accepted on; nil when there is none.
 func (b *Broker) KafkaAddr() net.Addr {
 	if b.kafka == nil {
@@ -89,7 +97,19 @@ var _ kafka.Node = kafkaNode{}
 func (n kafkaNode) Cluster() kafka.Cluster {
 	b := n.b
 	c := kafka.Cluster{ID: b.cluster, Self: b.cfg.NodeID, Controller: b.cfg.NodeID}
-	c.Brokers = []wire.Broker{{ID: b.cfg.NodeID, Address: b.kafka.advertise}}
+	if b.member == nil {
+		c.Brokers = []wire.Broker{{ID: b.cfg.NodeID, Address: b.kafka.advertise}}
+		return c
+	}
+	c.Controller = -1
+	if controller, known := b.member.Controller(); known {
+		c.Controller = controller.Broker
+	}
+	for _, r := range b.member.Brokers() {
+		if r.Kafka != "" {
+			c.Brokers = append(c.Brokers, wire.Broker{ID: r.Member.Broker, Address: r.Kafka, Rack: r.Rack})
+		}
+	}
 	return c
 }
 

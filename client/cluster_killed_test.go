@@ -24,7 +24,8 @@ func startProcesses(t testing.TB, n int) []*brokerProcess {
 	var addresses []string
 	for i := range list {
 		b := &brokerProcess{t: t, dir: filepath.Join(t.TempDir(), fmt.Sprint("broker", i+1)), listen: "127.0.0.1:0"}
-		b.env = []string{brokerZooKeeperEnv + "=" + zk, brokerIDEnv + "=" + fmt.Sprint(i+1),
+		b.kafka = freeAddress(t)
+		b.env = []string{brokerKafkaEnv + "=" + b.kafka, brokerZooKeeperEnv + "=" + zk, brokerIDEnv + "=" + fmt.Sprint(i+1),
 			brokerPeerEnv + "=" + freeAddress(t)}
 		b.start()
 		t.Cleanup(b.kill)

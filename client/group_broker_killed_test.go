@@ -27,6 +27,7 @@ const (
 	brokerZooKeeperEnv = "SKIDWAY_TEST_BROKER_ZOOKEEPER"
 	brokerIDEnv        = "SKIDWAY_TEST_BROKER_ID"
 	brokerPeerEnv      = "SKIDWAY_TEST_BROKER_PEER"
+	brokerKafkaEnv     = "SKIDWAY_TEST_BROKER_KAFKA" // for Kafka's clients, if set
 )
 
 // runBroker serves until it is killed.
@@ -40,6 +41,7 @@ func runBroker(dir string) error {
 		cfg = clusterConfig(int32(id), dir, cfg.Listen, zk)
 		cfg.Cluster.Listen = os.Getenv(brokerPeerEnv)
 	}
+	cfg.Kafka.Listen = os.Getenv(brokerKafkaEnv)
 	b, err := broker.Start(context.Background(), cfg)
 	if err != nil {
 		return err
@@ -52,6 +54,7 @@ func runBroker(dir string) error {
 type brokerProcess struct {
 	t           testing.TB
 	dir, listen string
+	kafka       string   // its address for Kafka's clients; "": none
 	env         []string // more of it
 	cmd         *exec.Cmd
 	killed      int

@@ -19,6 +19,7 @@ type Options struct {
 	Self     replication.Member
 	Client   string            // host:port that clients are told to dial
 	Peer     string            // host:port that brokers are told to dial
+	Kafka    string            // host:port that Kafka's clients are told to dial; "": they are not served
 	Rack     string            // "": not known
 	Defaults metadata.Settings // of topics that override nothing
 	Logger   *slog.Logger

@@ -226,9 +226,16 @@ func TestDuplicateBroker(t *testing.T) {
 func TestCodecs(t *testing.T) {
 	r := Registration{
 		Member: replication.Member{Broker: 7, Storage: 1 << 63}, Epoch: 3, Client: "c:1", Peer: "p:1", Rack: "r",
-		Draining: true,
+		Draining: true, Kafka: "k:1",
 	}
 	got, err := decodeRegistration(metadata.Node{Data: r.encode()})
+	require.NoError(t, err)
+	require.Equal(t, r, got)
+	// A broker of before Kafka's clients were served says nothing of them.
+	r.Kafka = ""
+	old := r.encode()
+	old[0]--
+	got, err = decodeRegistration(metadata.Node{Data: old[:len(old)-1]})
 	require.NoError(t, err)
 	require.Equal(t, r, got)
 	c := Controller{Broker: 1, BrokerEpoch: 2, Epoch: 3}

@@ -21,6 +21,7 @@ type Registration struct {
 	Peer     string // host:port for brokers
 	Rack     string // "": not known
 	Draining bool   // gives its leaderships away, and takes none
+	Kafka    string // host:port for Kafka's clients; "": it serves none
 
 	version int32 // of the node
 	session int64 // whose end removes it
@@ -30,7 +31,7 @@ type Registration struct {
 // would misread the node; fields that are added behind the others leave it.
 const (
 	registrationFormat = 1
-	registrationFields = 8
+	registrationFields = 8 // at least; Kafka's address may follow
 	claimFormat        = 1
 	claimFields        = 3
 	controllerFormat   = 1
@@ -40,9 +41,10 @@ const (
 
 // encode returns the data of the broker's node below /brokers/ids.
 //
-//	msgpack array: format, broker, storage id, epoch, client address, peer address, rack, draining (0 or 1)
+//	msgpack array: format, broker, storage id, epoch, client address, peer address, rack, draining (0 or 1),
+//	address for Kafka's clients ("": none; an older broker leaves it out)
 func (r Registration) encode() []byte {
-	e := newEncoder(registrationFields, registrationFormat)
+	e := newEncoder(registrationFields+1, registrationFormat)
 	e.int(int64(r.Member.Broker))
 	e.uint(r.Member.Storage)
 	e.int(int64(r.Epoch))
@@ -50,6 +52,7 @@ func (r Registration) encode() []byte {
 	e.text(r.Peer)
 	e.text(r.Rack)
 	e.bool(r.Draining)
+	e.text(r.Kafka)
 	return e.buf.Bytes()
 }
 
@@ -59,6 +62,10 @@ func decodeRegistration(node metadata.Node) (Registration, error) {
 		Member: replication.Member{Broker: d.int32(), Storage: d.Uint()}, Epoch: d.int32(),
 		Client: d.Text(maxText), Peer: d.Text(maxText), Rack: d.Text(maxText), Draining: d.Int(0, 1) == 1,
 		version: node.Version, session: node.Session,
+	}
+	if d.more > 0 {
+		r.Kafka = d.Text(maxText)
+		d.more--
 	}
 	return r, d.end(node.Path)
 }

@@ -13,6 +13,7 @@ import (
 func (m *Member) registration(epoch int32) Registration {
 	return Registration{
 		Member: m.opts.Self, Epoch: epoch, Client: m.opts.Client, Peer: m.opts.Peer, Rack: m.opts.Rack,
+		Kafka: m.opts.Kafka,
 	}
 }
 

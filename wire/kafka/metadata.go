@@ -112,13 +112,18 @@ func (c Cluster) offline(replicas []int32) (away []int32) {
 	return away
 }
 
-// controller is the broker that clients are to send changes to: the controller if they can reach it. Any broker takes
-// them.
+// controller is the broker that clients are to send changes to: the controller if they can reach it, else another, for
+// any broker takes them; -1: there is none.
 func controller(c Cluster) int32 {
-	if c.has(c.Controller) {
+	switch {
+	case c.has(c.Controller):
 		return c.Controller
+	case c.has(c.Self):
+		return c.Self
+	case len(c.Brokers) > 0:
+		return c.Brokers[0].ID
 	}
-	return c.Self
+	return -1
 }
 
 // hostPort are the parts of an address that was checked when it was configured.
