@@ -47,7 +47,8 @@ func TestKafkaAndNativeClients(t *testing.T) {
 	require.NoError(t, err)
 
 	sent := &kgo.Record{
-		Topic: "demo", Key: []byte("k"), Value: []byte("from kafka"), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("1")}},
+		Topic: "demo", Key: []byte("k"), Value: []byte("from kafka"),
+		Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("1")}},
 	}
 	require.NoError(t, k.ProduceSync(ctx, sent).FirstErr())
 	p := newProducer(t, native, client.ProducerOptions{})
