@@ -35,6 +35,7 @@ func (e *encoder) mapLen(n int)  { must(e.enc.EncodeMapLen(n)) }
 func (e *encoder) int(v int64)   { must(e.enc.EncodeInt(v)) }
 func (e *encoder) uint(v uint64) { must(e.enc.EncodeUint(v)) }
 func (e *encoder) text(s string) { must(e.enc.EncodeString(s)) }
+func (e *encoder) bin(b []byte)  { must(e.enc.EncodeBytesLen(len(b))); e.raw(b) }
 func (e *encoder) raw(b []byte)  { e.buf.Write(b) }
 
 func must(err error) {

@@ -15,6 +15,8 @@ const (
 	Empty       State = iota + 1 // no members
 	Assigning                    // a change waits for its target
 	Reconciling                  // partitions are on their way to the members that they are for
+	Preparing                    // of a classic group: its members are to join again
+	Completing                   // of a classic group: the leader assigns
 	Stable                       // every partition is where it belongs
 	Dead                         // the group was deleted
 )
@@ -28,6 +30,10 @@ func (s State) String() string {
 		return "assigning"
 	case Reconciling:
 		return "reconciling"
+	case Preparing:
+		return "preparing"
+	case Completing:
+		return "completing"
 	case Stable:
 		return "stable"
 	case Dead:

@@ -20,7 +20,9 @@
 // is refused, or its outcome is unknown, the Group is thrown away and restored from
 // the store; nothing was promised to anybody.
 //
-// A Group, a Book and a Fold are not safe for concurrent use. A Topics is.
+// Classic is a group as Kafka's classic protocol has it: docs/design/0014-classic-groups.md.
+//
+// A Group, a Classic, a Book and a Fold are not safe for concurrent use. A Topics is.
 //
 // The package may import record, units and metadata.
 package group

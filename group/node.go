@@ -33,21 +33,7 @@ func (n Node) Encode() []byte {
 	e.int(int64(n.Epoch))
 	e.int(int64(n.TargetEpoch))
 	e.int(int64(n.Assignor))
-	e.array(len(n.History))
-	for _, r := range n.History {
-		e.array(7)
-		e.int(r.Time.UnixMilli())
-		e.int(int64(r.Epoch))
-		e.int(int64(r.Reason))
-		e.text(r.Detail)
-		e.int(int64(r.Events))
-		e.int(int64(r.Moved))
-		if r.Duration < 0 {
-			e.int(-1)
-		} else {
-			e.int(r.Duration.Microseconds())
-		}
-	}
+	e.history(n.History)
 	e.raw(n.Unknown)
 	return e.buf.Bytes()
 }
@@ -63,17 +49,7 @@ func DecodeNode(data []byte) (Node, error) {
 	n.Epoch = d.epoch()
 	n.TargetEpoch = d.epoch()
 	n.Assignor = Assignor(d.Int(int64(Range), int64(Uniform)))
-	for range d.Array(MaxHistory) {
-		d.ArrayOf(7)
-		r := Rebalance{
-			Time: d.time(), Epoch: d.epoch(), Reason: Reason(d.Int(1, math.MaxInt8)), Detail: d.Text(maxDetailBytes),
-			Events: int(d.int32(0)), Moved: int(d.int32(0)), Duration: -1,
-		}
-		if us := d.Int(-1, math.MaxInt64/1000); us >= 0 {
-			r.Duration = time.Duration(us) * time.Microsecond
-		}
-		n.History = append(n.History, r)
-	}
+	n.History = d.history()
 	if d.Err() == nil && (n.GID == 0 || n.TargetEpoch > n.Epoch) {
 		d.Fail(fmt.Errorf("gid %d, target epoch %d of %d", n.GID, n.TargetEpoch, n.Epoch))
 	}
@@ -83,6 +59,39 @@ func DecodeNode(data []byte) (Node, error) {
 		return Node{}, fmt.Errorf("node of a group: %w", err)
 	}
 	return n, nil
+}
+
+func (e *encoder) history(list []Rebalance) {
+	e.array(len(list))
+	for _, r := range list {
+		e.array(7)
+		e.int(r.Time.UnixMilli())
+		e.int(int64(r.Epoch))
+		e.int(int64(r.Reason))
+		e.text(r.Detail)
+		e.int(int64(r.Events))
+		e.int(int64(r.Moved))
+		if r.Duration < 0 {
+			e.int(-1)
+		} else {
+			e.int(r.Duration.Microseconds())
+		}
+	}
+}
+
+func (d decoder) history() (list []Rebalance) {
+	for range d.Array(MaxHistory) {
+		d.ArrayOf(7)
+		r := Rebalance{
+			Time: d.time(), Epoch: d.epoch(), Reason: Reason(d.Int(1, math.MaxInt8)), Detail: d.Text(maxDetailBytes),
+			Events: int(d.int32(0)), Moved: int(d.int32(0)), Duration: -1,
+		}
+		if us := d.Int(-1, math.MaxInt64/1000); us >= 0 {
+			r.Duration = time.Duration(us) * time.Microsecond
+		}
+		list = append(list, r)
+	}
+	return list
 }
 
 func (d decoder) int32(low int64) int32 { return int32(d.Int(low, math.MaxInt32)) }

@@ -36,6 +36,9 @@ type Options struct {
 	MaxMembers int
 	// Assignor is used unless the members ask for another. Default Uniform.
 	Assignor Assignor
+	// InitialRebalanceDelay is how long the first members of an empty classic group wait for others. 0 to 5 min, default
+	// 3 s; negative: not at all.
+	InitialRebalanceDelay time.Duration
 }
 
 // WithDefaults returns the options with each unset field at its default.
@@ -61,6 +64,12 @@ func (o Options) WithDefaults() Options {
 	if o.Assignor == 0 {
 		o.Assignor = Uniform
 	}
+	switch {
+	case o.InitialRebalanceDelay == 0:
+		o.InitialRebalanceDelay = 3 * time.Second
+	case o.InitialRebalanceDelay < 0:
+		o.InitialRebalanceDelay = -1
+	}
 	return o
 }
 
@@ -82,6 +91,8 @@ func (o Options) Validate() error {
 		"rebalance timeout %v: must be 1ms to %v", o.RebalanceTimeout, MaxRebalanceTimeout)
 	check(o.AssignInterval <= time.Minute, "assign interval %v: must be at most 1m", o.AssignInterval)
 	check(o.MaxMembers >= 1 && o.MaxMembers <= 100_000, "max members %d: must be 1 to 100000", o.MaxMembers)
+	check(o.InitialRebalanceDelay <= 5*time.Minute, "initial rebalance delay %v: must be at most 5m",
+		o.InitialRebalanceDelay)
 	check(o.Assignor == Range || o.Assignor == Uniform, "assignor %v: must be range or uniform", o.Assignor)
 	return errors.Join(errs...)
 }

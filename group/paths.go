@@ -16,6 +16,7 @@ const (
 	membersPart = "members"
 	targetPart  = "target"
 	offsetsPart = "offsets"
+	classicPart = "classic"
 )
 
 // blockPartitions is how many partitions of one topic share a node. It is stored: never change it.
@@ -96,7 +97,12 @@ func OffsetsDirectory(gid uint64) string { return gidPart(gid) + "/" + offsetsPa
 
 func gidPart(gid uint64) string { return strconv.FormatUint(gid, 10) }
 
+// ClassicDirectory is the node of what a classic group is, relative to the group's node; its members' nodes are below
+// it. It is there once a group has had members of Kafka's classic protocol.
+const ClassicDirectory = classicPart
+
 // Suffixes below a group's node.
+func classicSuffix(id string) string           { return classicPart + "/" + encodeName(id) }
 func memberSuffix(id string) string            { return membersPart + "/" + encodeName(id) }
 func targetSuffix(b block) string              { return targetPart + "/" + b.String() }
 func offsetsSuffix(gid uint64, b block) string { return OffsetsDirectory(gid) + "/" + b.String() }
