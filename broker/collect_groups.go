@@ -37,8 +37,8 @@ func (c *collector) collectGroups(gauge, counter sendFunc) {
 	var lags []*groupLag
 	for _, h := range co.all() {
 		h.mu.Lock()
-		states[h.state.State()]++
-		members += h.state.Size()
+		states[h.doing()]++
+		members += h.size()
 		lags = append(lags, c.b.lagOf(h)...)
 		h.mu.Unlock()
 	}
@@ -68,10 +68,19 @@ func (c *coordinator) rebalances() (sum [group.NumReasons]uint64) {
 	c.mu.Unlock()
 	for _, h := range c.all() {
 		h.mu.Lock()
-		for reason, n := range h.state.Rebalances() {
+		for reason, n := range h.rebalances() {
 			sum[reason] += n
 		}
 		h.mu.Unlock()
+	}
+	return sum
+}
+
+// rebalances counts the changes since the group was read, by reason. Called with mu held.
+func (h *hostedGroup) rebalances() (sum [group.NumReasons]uint64) {
+	sum = h.state.Rebalances()
+	for reason, n := range h.classic.Rebalances() {
+		sum[reason] += n
 	}
 	return sum
 }

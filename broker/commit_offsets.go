@@ -21,9 +21,16 @@ import (
 func (b *Broker) commitOffsets(
 	ctx context.Context, req *wire.CommitOffsetsRequest,
 ) (*wire.CommitOffsetsResponse, error) {
+	return b.commitAs(ctx, req, nil)
+}
+
+// commitAs commits for a member of Kafka's classic protocol; nil: for whom the request names.
+func (b *Broker) commitAs(
+	ctx context.Context, req *wire.CommitOffsetsRequest, sender *group.Sender,
+) (*wire.CommitOffsetsResponse, error) {
 	begun := time.Now()
 	missing := refuseMissing
-	if req.MemberID == "" {
+	if req.MemberID == "" && sender == nil {
 		missing = createMissing
 	}
 	h, err := b.groups.enter(ctx, req.Group, missing)
@@ -34,14 +41,25 @@ func (b *Broker) commitOffsets(
 		b.met.committed(wireError(err), 1, begun)
 		return nil, err
 	}
+	if sender != nil {
+		if err := h.classic.CheckCommit(begun, *sender); err != nil {
+			h.leave()
+			b.met.committed(wireError(err), 1, begun)
+			return nil, err
+		}
+	}
 	resp := &wire.CommitOffsetsResponse{Topics: make([]wire.CommitTopicResult, len(req.Topics))}
 	now, taken := b.clock.now(), 0
+	check := req
+	if sender != nil {
+		check = nil
+	}
 	for i := range req.Topics {
 		in, out := &req.Topics[i], &resp.Topics[i]
 		out.ID, out.Partitions = in.ID, make([]wire.CommitResult, len(in.Partitions))
 		for j := range in.Partitions {
 			p := &in.Partitions[j]
-			out.Partitions[j] = wire.CommitResult{Index: p.Index, Error: h.commit(req, in.ID, p, now)}
+			out.Partitions[j] = wire.CommitResult{Index: p.Index, Error: h.commit(check, in.ID, p, now)}
 			if out.Partitions[j].Error == nil {
 				taken++
 			}
@@ -69,7 +87,8 @@ func (b *Broker) commitOffsets(
 	return resp, nil
 }
 
-// commit checks one commit and adds it to the next write. Called with h.mu held.
+// commit checks one commit and adds it to the next write; whether who sent the request may commit is checked already if
+// that is nil. Called with h.mu held.
 func (h *hostedGroup) commit(req *wire.CommitOffsetsRequest, topic uint64, in *wire.CommitPartition,
 	now int64) *wire.Error {
 	t := h.c.b.topics.id(topic)
@@ -80,10 +99,23 @@ func (h *hostedGroup) commit(req *wire.CommitOffsetsRequest, topic uint64, in *w
 		return unknownPartition(t, in.Index)
 	}
 	at := group.Partition{Topic: topic, Index: in.Index}
-	if err := h.state.CheckCommit(req.MemberID, req.MemberEpoch, at); err != nil {
+	if err := h.mayCommit(req, at); err != nil {
 		return wireError(err)
 	}
 	return wireError(h.gathered().fold.Commit(at, group.Offset{
 		Offset: in.Offset, LeaderEpoch: in.LeaderEpoch, Metadata: in.Metadata, Time: now,
 	}))
+}
+
+// mayCommit tells whether who sent the request may commit for the partition. Called with h.mu held.
+func (h *hostedGroup) mayCommit(req *wire.CommitOffsetsRequest, at group.Partition) error {
+	switch {
+	case req == nil:
+		return nil
+	case req.MemberID == "" && req.MemberEpoch == group.EpochNone:
+		if err := h.classic.CheckCommit(time.Now(), group.Sender{Generation: -1}); err != nil {
+			return err
+		}
+	}
+	return h.state.CheckCommit(req.MemberID, req.MemberEpoch, at)
 }

@@ -72,6 +72,9 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Limits.FetchWait, 30*time.Second)
 	setDefault(&c.Limits.ProduceWait, 60*time.Second)
 	setDefault(&c.Limits.Partitions, 100_000)
+	if c.Mode == ModeDev && c.Groups.InitialRebalanceDelay == 0 {
+		c.Groups.InitialRebalanceDelay = -1
+	}
 	c.Groups.Options = c.Groups.WithDefaults()
 	setDefault(&c.Version.Number, "dev")
 	setDefault(&c.Version.Commit, "unknown")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/wire"
+	"github.com/skidway/skidway/wire/kafka"
 )
 
 // delete_groups deletes groups that have no members (else E120), with all that they committed, each for itself. It is
@@ -26,18 +27,27 @@ func (b *Broker) deleteGroup(ctx context.Context, id string, validateOnly bool) 
 	}
 	if validateOnly {
 		defer h.leave()
-		if h.state.Size() > 0 {
-			return wire.Errorf(wire.CodeGroupBusy, "group %q: it has %d members", id, h.state.Size())
-		}
-		return nil
+		return h.busy()
 	}
-	if err := h.state.Delete(); err != nil {
+	err = h.busy()
+	if err == nil {
+		err = h.state.Delete()
+	}
+	if err != nil {
 		h.leave()
 		return err
 	}
 	w := h.gathered()
 	h.leave()
 	return await(ctx, w)
+}
+
+// busy is why the group cannot be deleted; nil: it can. Called with mu held.
+func (h *hostedGroup) busy() error {
+	if h.size() == 0 && h.classic.Vacant() {
+		return nil
+	}
+	return wire.Errorf(wire.CodeGroupBusy, "group %q: it has %d members", h.id, h.size())
 }
 
 // delete_offsets forgets how far a group has come, each partition for itself; a topic without partitions means all of
@@ -51,17 +61,7 @@ func (b *Broker) deleteOffsets(
 	if err != nil {
 		return nil, err
 	}
-	subscribed := make(map[uint64]bool)
-	for _, m := range h.state.Describe().Members {
-		for _, t := range m.Target {
-			subscribed[t.Topic] = true
-		}
-		for _, name := range m.Subscription.Topics {
-			if t := b.topics.name(name); t != nil {
-				subscribed[t.id] = true
-			}
-		}
-	}
+	subscribed := h.subscribed()
 	resp := &wire.DeleteOffsetsResponse{Topics: make([]wire.CommitTopicResult, len(req.Topics))}
 	var w *groupWrite
 	for i, in := range req.Topics {
@@ -88,6 +88,27 @@ func (b *Broker) deleteOffsets(
 		}
 	}
 	return resp, nil
+}
+
+// subscribed are the topics that members of the group subscribe to. Called with mu held.
+func (h *hostedGroup) subscribed() map[uint64]bool {
+	ids := make(map[uint64]bool)
+	var names []string
+	for _, m := range h.state.Describe().Members {
+		for _, t := range m.Target {
+			ids[t.Topic] = true
+		}
+		names = append(names, m.Subscription.Topics...)
+	}
+	for _, m := range h.classic.Describe().Members {
+		names = append(names, kafka.Subscribed(m.Metadata)...)
+	}
+	for _, name := range names {
+		if t := h.c.b.topics.name(name); t != nil {
+			ids[t.id] = true
+		}
+	}
+	return ids
 }
 
 // partitionsOrAll are the partitions named, or all of the topic that have an offset.

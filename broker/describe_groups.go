@@ -23,11 +23,22 @@ func (b *Broker) describeGroups(
 			resp.Groups[i] = wire.GroupDescription{Group: id, Error: wireError(err), Coordinator: -1}
 			continue
 		}
-		d, history := h.state.Describe(), h.state.History()
+		resp.Groups[i] = h.describe()
 		h.leave()
-		resp.Groups[i] = b.describeGroup(d, history)
 	}
 	return resp, nil
+}
+
+// describe tells what the group is made of, of whichever kind its members are. Called with mu held.
+func (h *hostedGroup) describe() wire.GroupDescription {
+	history := append(h.state.History(), h.classic.History()...)
+	slices.SortStableFunc(history, func(x, y group.Rebalance) int { return x.Time.Compare(y.Time) })
+	history = history[max(0, len(history)-group.MaxHistory):]
+	out := h.c.b.describeGroup(h.state.Describe(), history)
+	if !h.classic.Vacant() {
+		h.describeClassic(&out)
+	}
+	return out
 }
 
 func (b *Broker) describeGroup(d group.Description, history []group.Rebalance) wire.GroupDescription {
@@ -36,7 +47,6 @@ func (b *Broker) describeGroup(d group.Description, history []group.Rebalance) w
 		CreatedMs: d.Identity.Created.UnixMilli(), GroupEpoch: d.Epoch, TargetEpoch: d.TargetEpoch,
 		Assignor: d.Assignor.String(),
 	}
-	topics := make(map[uint64]bool)
 	for _, m := range d.Members {
 		in := wire.GroupMember{
 			MemberID: m.ID, InstanceID: m.InstanceID, ClientID: m.ClientID, Host: m.Host, Rack: m.Rack,
@@ -47,17 +57,9 @@ func (b *Broker) describeGroup(d group.Description, history []group.Rebalance) w
 		if m.Assignor != 0 {
 			in.Assignor = m.Assignor.String()
 		}
-		for _, p := range in.Partitions {
-			topics[p.ID] = true
-		}
 		out.Members = append(out.Members, in)
 	}
-	for id := range topics {
-		if name := b.topicName(id); name != "" {
-			out.Topics = append(out.Topics, wire.TopicName{ID: id, Name: name})
-		}
-	}
-	slices.SortFunc(out.Topics, func(x, y wire.TopicName) int { return cmp.Compare(x.ID, y.ID) })
+	b.nameTopics(&out)
 	for _, r := range history {
 		took := int64(-1)
 		if r.Duration >= 0 {
@@ -69,6 +71,22 @@ func (b *Broker) describeGroup(d group.Description, history []group.Rebalance) w
 		})
 	}
 	return out
+}
+
+// nameTopics names the topics of the members' partitions.
+func (b *Broker) nameTopics(out *wire.GroupDescription) {
+	topics := make(map[uint64]bool)
+	for _, m := range out.Members {
+		for _, p := range m.Partitions {
+			topics[p.ID] = true
+		}
+	}
+	for id := range topics {
+		if name := b.topicName(id); name != "" {
+			out.Topics = append(out.Topics, wire.TopicName{ID: id, Name: name})
+		}
+	}
+	slices.SortFunc(out.Topics, func(x, y wire.TopicName) int { return cmp.Compare(x.ID, y.ID) })
 }
 
 // memberPartitions lists what a member has, is to let go and is to have, in order.
@@ -87,8 +105,10 @@ func memberPartitions(m group.MemberDescription) []wire.MemberPartition {
 	for at, state := range states {
 		list = append(list, wire.MemberPartition{ID: at.Topic, Index: at.Index, State: state})
 	}
-	slices.SortFunc(list, func(x, y wire.MemberPartition) int {
-		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Index, y.Index))
-	})
+	slices.SortFunc(list, comparePartitions)
 	return list
+}
+
+func comparePartitions(x, y wire.MemberPartition) int {
+	return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Index, y.Index))
 }

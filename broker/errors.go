@@ -81,6 +81,7 @@ var classes = []struct {
 	{group.ErrUnreleasedInstance, wire.CodeInstanceInUse},
 	{group.ErrGroupFull, wire.CodeGroupFull},
 	{group.ErrGroupDead, wire.CodeGroupUnavailable}, // it is being deleted: before long there is none
+	{group.ErrInconsistentProtocol, wire.CodeInconsistentProtocol},
 	{group.ErrInvalidRegex, wire.CodeInvalidPattern},
 	{group.ErrUnsupportedAssignor, wire.CodeUnknownAssignor},
 	{group.ErrInvalidRequest, wire.CodeInvalidArgument},

@@ -206,7 +206,7 @@ func (c *coordinator) drop(h *hostedGroup) {
 		return
 	}
 	delete(c.groups, h.id)
-	for reason, n := range h.state.Rebalances() {
+	for reason, n := range h.rebalances() {
 		c.retired[reason] += n
 	}
 }
@@ -286,7 +286,7 @@ func (c *coordinator) read(ctx context.Context, id string) (*hostedGroup, error)
 	for _, change := range append(stored.Below, offsets...) {
 		h.known[change.Suffix] = true
 	}
-	return h, nil
+	return h, h.readClassic(ctx)
 }
 
 // readBelow reads all nodes of some directories of a group.
@@ -443,6 +443,7 @@ func (c *coordinator) tick(now time.Time) time.Duration {
 		d.h.scheduled = time.Time{}
 		if d.h.lost == nil {
 			d.h.state.Tick(now)
+			d.h.classic.Tick(now)
 		}
 		d.h.leave()
 	}
@@ -451,6 +452,9 @@ func (c *coordinator) tick(now time.Time) time.Duration {
 // schedule makes sure that the group is ticked at its deadline. Called with h.mu held.
 func (c *coordinator) schedule(h *hostedGroup) {
 	at := h.state.Deadline()
+	if other := h.classic.Deadline(); at.IsZero() || !other.IsZero() && other.Before(at) {
+		at = other
+	}
 	if at.IsZero() || !h.scheduled.IsZero() && !at.Before(h.scheduled) {
 		return
 	}

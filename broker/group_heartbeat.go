@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -44,6 +45,10 @@ func (c heartbeatCall) beat(ctx context.Context) (*wire.GroupHeartbeatResponse, 
 		if err != nil {
 			return nil, c.memberless(err)
 		}
+		if err := h.admits(req); err != nil {
+			h.leave()
+			return nil, err
+		}
 		answer, err := h.state.Heartbeat(time.Now(), req)
 		if err != nil {
 			h.leave()
@@ -77,6 +82,15 @@ func (c heartbeatCall) enter(ctx context.Context, req group.HeartbeatRequest) (*
 		return nil, err
 	}
 	return c.b.groups.enter(ctx, c.req.Group, createMissing)
+}
+
+// admits refuses a member that joins while the group's members are of Kafka's classic protocol. Called with mu held.
+func (h *hostedGroup) admits(req group.HeartbeatRequest) error {
+	if req.Epoch != group.EpochJoin || h.classic.Vacant() {
+		return nil
+	}
+	return fmt.Errorf("group %q, member %q: %w: they are Kafka's classic consumers", h.id, req.MemberID,
+		group.ErrInconsistentProtocol)
 }
 
 // idle waits for news, and tells whether there are some.

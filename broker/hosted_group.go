@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,16 +25,20 @@ type hostedGroup struct {
 
 	mu    sync.Mutex // guards what follows. No I/O and no waiting under it.
 	state *group.Group
-	seen  view            // that the state was given last. Invariant: its number only rises
-	book  *group.Book     // what is durable
-	lost  error           // why the group is to be read anew; nil: it is not. Never reset.
-	saved int32           // version of the group's node. Of the writer while flying is set.
-	known map[string]bool // the nodes below the group's that are there, by suffix. Of the writer while flying is set.
+	// classic is the group as Kafka's classic protocol has it. Invariant: state has no members, or classic is vacant.
+	classic *group.Classic
+	seen    view            // that the state was given last. Invariant: its number only rises
+	book    *group.Book     // what is durable
+	lost    error           // why the group is to be read anew; nil: it is not. Never reset.
+	saved   int32           // version of the group's node. Of the writer while flying is set.
+	known   map[string]bool // the nodes below the group's that are there, by suffix. Of the writer while flying is set.
 
 	next   *groupWrite // gathers what the next write carries; nil: nothing
 	flying *groupWrite // being written; nil: nothing is
 
-	held map[string]*holding // of members whose answer is held back
+	held    map[string]*holding           // of members whose answer is held back
+	waiting map[group.Ticket]*classicWait // joins and syncs
+	tickets group.Ticket                  // the last one given out
 
 	// recheck says that a topic went while commits for it may have been on their way to the book.
 	recheck   bool
@@ -50,8 +55,8 @@ type groupWrite struct {
 }
 
 func newHostedGroup(c *coordinator, id string, seen view, state *group.Group, book *group.Book) *hostedGroup {
-	return &hostedGroup{c: c, id: id, seen: seen, state: state, book: book, known: make(map[string]bool),
-		held: make(map[string]*holding)}
+	return &hostedGroup{c: c, id: id, seen: seen, state: state, classic: group.NewClassic(id, c.opts), book: book,
+		known: make(map[string]bool), held: make(map[string]*holding), waiting: make(map[group.Ticket]*classicWait)}
 }
 
 // leave ends a look at the group, during which it may have changed: members that there are news for are woken, what
@@ -62,8 +67,9 @@ func (h *hostedGroup) leave() {
 		return
 	}
 	h.wakeMembers()
+	h.answerWaiting()
 	h.c.schedule(h)
-	if h.flying != nil || h.next == nil && !h.state.Dirty() {
+	if h.flying != nil || h.next == nil && !h.dirty() {
 		return
 	}
 	if !h.c.beginWrite() {
@@ -92,9 +98,23 @@ func (h *hostedGroup) gathered() *groupWrite {
 	return h.next
 }
 
+// dirty tells whether the group differs from what the last write took. Called with mu held.
+func (h *hostedGroup) dirty() bool { return h.state.Dirty() || h.classic.Dirty() }
+
+// size is the number of members, of whichever kind. Called with mu held.
+func (h *hostedGroup) size() int { return h.state.Size() + h.classic.Size() }
+
+// doing is the state of the group, of whichever kind it is. Called with mu held.
+func (h *hostedGroup) doing() group.State {
+	if !h.classic.Vacant() {
+		return h.classic.State()
+	}
+	return h.state.State()
+}
+
 // settled is the write after which all changes so far are durable; nil: they are. Called with mu held.
 func (h *hostedGroup) settled() *groupWrite {
-	if h.state.Dirty() {
+	if h.dirty() {
 		return h.gathered()
 	}
 	if h.next != nil {
@@ -147,6 +167,11 @@ func (h *hostedGroup) lose(err error) {
 		close(hold.over)
 	}
 	clear(h.held)
+	for _, w := range h.waiting {
+		w.answer.Err = err
+		close(w.over)
+	}
+	clear(h.waiting)
 	h.c.drop(h)
 }
 
@@ -170,10 +195,10 @@ func (h *hostedGroup) multis(w *groupWrite) multis {
 	}
 	list := h.state.Changes()
 	offsets := h.book.Changes(w.fold)
-	if m.last {
-		list = append(offsets, list...) // the parents go last
+	if m.last { // the parents go last
+		list = slices.Concat(offsets, h.classic.Deletions(), list)
 	} else {
-		list = append(list, offsets...)
+		list = slices.Concat(list, h.classic.Changes(), offsets)
 	}
 	for _, run := range group.Split(h.id, list) {
 		ops := make([]metadata.Op, 0, len(run)+1)
@@ -284,7 +309,7 @@ func (h *hostedGroup) forgetDeleted() {
 // another time if a write is under way: there may be newer commits in it. Called with mu held.
 func (h *hostedGroup) expire(now time.Time) {
 	retention := h.c.b.cfg.Groups.OffsetRetention
-	if h.lost != nil || retention == 0 || h.state.Size() > 0 || h.flying != nil || h.next != nil {
+	if h.lost != nil || retention == 0 || h.size() > 0 || h.flying != nil || h.next != nil {
 		return
 	}
 	for _, at := range h.book.Expired(now, retention) {

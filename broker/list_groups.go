@@ -27,7 +27,7 @@ func (b *Broker) listGroups(ctx context.Context, _ *wire.ListGroupsRequest) (*wi
 			continue
 		}
 		resp.Groups = append(resp.Groups, wire.GroupSummary{
-			Group: id, State: h.state.State().String(), Members: int32(h.state.Size()), Coordinator: b.cfg.NodeID,
+			Group: id, State: h.doing().String(), Members: int32(h.size()), Coordinator: b.cfg.NodeID,
 		})
 		h.leave()
 	}

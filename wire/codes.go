@@ -10,53 +10,54 @@ type Code uint16
 // The error codes. What each means stands in the table of this file and, made
 // from it, in docs/format/wire.md.
 const (
-	CodeNotEnoughBrokers   Code = 103
-	CodeTimedOut           Code = 105
-	CodeNotEnoughReplicas  Code = 106
-	CodeNotLeader          Code = 107
-	CodeShuttingDown       Code = 108
-	CodeUnknownBroker      Code = 109
-	CodeUnknownTopic       Code = 110
-	CodeTopicExists        Code = 111
-	CodeOffsetOutOfRange   Code = 112
-	CodeRecordTooLarge     Code = 113
-	CodeUnknownPartition   Code = 114
-	CodeInvalidTopicName   Code = 115
-	CodeInvalidPartitions  Code = 116
-	CodeUnknownSetting     Code = 117
-	CodeInvalidSetting     Code = 118
-	CodeUnknownTopicID     Code = 119
-	CodeGroupBusy          Code = 120
-	CodeMemberFenced       Code = 121
-	CodeProducerFenced     Code = 122
-	CodeOutOfOrderSequence Code = 123
-	CodeUnknownMember      Code = 124
-	CodeStaleMemberEpoch   Code = 125
-	CodeInstanceInUse      Code = 126
-	CodeGroupFull          Code = 127
-	CodeInvalidPattern     Code = 128
-	CodeUnknownAssignor    Code = 129
-	CodeInvalidGroupID     Code = 132
-	CodeNotCoordinator     Code = 133
-	CodeGroupUnavailable   Code = 134
-	CodeUnknownGroup       Code = 135
-	CodeInvalidOffset      Code = 136
-	CodeMalformedRequest   Code = 140
-	CodeUnknownRequest     Code = 141
-	CodeUnsupportedVersion Code = 142
-	CodeRequestTooLarge    Code = 143
-	CodeCorruptBatch       Code = 144
-	CodeInvalidBatch       Code = 145
-	CodeUnsupported        Code = 146
-	CodeInvalidTimestamp   Code = 147
-	CodeLimitExceeded      Code = 148
-	CodeOverloaded         Code = 149
-	CodeInvalidArgument    Code = 150
-	CodeStoreUnavailable   Code = 301
-	CodeDiskFull           Code = 302
-	CodeDamaged            Code = 303
-	CodeInternal           Code = 304
-	CodeStoreDenied        Code = 305
+	CodeNotEnoughBrokers     Code = 103
+	CodeTimedOut             Code = 105
+	CodeNotEnoughReplicas    Code = 106
+	CodeNotLeader            Code = 107
+	CodeShuttingDown         Code = 108
+	CodeUnknownBroker        Code = 109
+	CodeUnknownTopic         Code = 110
+	CodeTopicExists          Code = 111
+	CodeOffsetOutOfRange     Code = 112
+	CodeRecordTooLarge       Code = 113
+	CodeUnknownPartition     Code = 114
+	CodeInvalidTopicName     Code = 115
+	CodeInvalidPartitions    Code = 116
+	CodeUnknownSetting       Code = 117
+	CodeInvalidSetting       Code = 118
+	CodeUnknownTopicID       Code = 119
+	CodeGroupBusy            Code = 120
+	CodeMemberFenced         Code = 121
+	CodeProducerFenced       Code = 122
+	CodeOutOfOrderSequence   Code = 123
+	CodeUnknownMember        Code = 124
+	CodeStaleMemberEpoch     Code = 125
+	CodeInstanceInUse        Code = 126
+	CodeGroupFull            Code = 127
+	CodeInvalidPattern       Code = 128
+	CodeUnknownAssignor      Code = 129
+	CodeInvalidGroupID       Code = 132
+	CodeNotCoordinator       Code = 133
+	CodeGroupUnavailable     Code = 134
+	CodeUnknownGroup         Code = 135
+	CodeInvalidOffset        Code = 136
+	CodeInconsistentProtocol Code = 137
+	CodeMalformedRequest     Code = 140
+	CodeUnknownRequest       Code = 141
+	CodeUnsupportedVersion   Code = 142
+	CodeRequestTooLarge      Code = 143
+	CodeCorruptBatch         Code = 144
+	CodeInvalidBatch         Code = 145
+	CodeUnsupported          Code = 146
+	CodeInvalidTimestamp     Code = 147
+	CodeLimitExceeded        Code = 148
+	CodeOverloaded           Code = 149
+	CodeInvalidArgument      Code = 150
+	CodeStoreUnavailable     Code = 301
+	CodeDiskFull             Code = 302
+	CodeDamaged              Code = 303
+	CodeInternal             Code = 304
+	CodeStoreDenied          Code = 305
 )
 
 // Retry tells what a client may do about an error.
@@ -166,6 +167,9 @@ var codes = []codeInfo{
 	{CodeInvalidOffset, "INVALID_OFFSET", RetryNever,
 		"An offset to be committed is negative, or its metadata too long.",
 		"Offsets begin at 0; metadata has at most 512 bytes."},
+	{CodeInconsistentProtocol, "INCONSISTENT_GROUP_PROTOCOL", RetryNever,
+		"The group's members speak another protocol.",
+		"Native members and those of Kafka's classic protocol cannot share a group: stop the others first."},
 	{CodeMalformedRequest, "MALFORMED_REQUEST", RetryNever, "The bytes are not a well-formed request.",
 		"The message names the field; this is an error of the client library."},
 	{CodeUnknownRequest, "UNKNOWN_REQUEST", RetryNever, "The broker knows no request of that number.",

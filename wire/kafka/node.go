@@ -6,6 +6,7 @@ import "github.com/skidway/skidway/wire"
 // request for. Its methods answer from memory, unless they say otherwise, and are safe for concurrent use.
 type Node interface {
 	wire.Handler
+	Groups
 
 	// Cluster tells of the cluster.
 	Cluster() Cluster

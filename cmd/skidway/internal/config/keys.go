@@ -252,6 +252,16 @@ func groupKeys() []Key {
 		{Name: "groups.max_members", Kind: Number, Default: "10000",
 			Doc: "members of one group at a time",
 			set: func(c *Config, s string) error { return setCount(&c.Groups.MaxMembers, s) }},
+		{Name: "groups.initial_rebalance_delay", Kind: Duration, Default: "auto",
+			Doc:     "how long the first of a group of Kafka's consumers wait for others; auto: 3s, none in development mode",
+			Accepts: `a time such as "3s", "none", or "auto"`,
+			set: func(c *Config, s string) error {
+				if s == "none" {
+					c.Groups.InitialRebalanceDelay = -1
+					return nil
+				}
+				return setOr(&c.Groups.InitialRebalanceDelay, s, "auto", setDuration)
+			}},
 		{Name: "groups.offset_retention", Kind: Duration, Default: "forever",
 			Doc:     "how long an offset is kept that nobody commits any more, while its group has no members",
 			Accepts: `a time such as "30d", or "forever"`,
