@@ -367,6 +367,8 @@ func TestKafkaDescribes(t *testing.T) {
 		for _, topic := range resp.Topics {
 			for _, p := range topic.Partitions {
 				require.Equal(t, []int32{1}, p.ISR)
+				require.NotNil(t, p.EligibleLeaderReplicas, "the Java client takes null for a fault")
+				require.NotNil(t, p.LastKnownELR, "the Java client takes null for a fault")
 				seen = append(seen, *topic.Topic+"/"+string(rune('0'+p.Partition)))
 			}
 		}

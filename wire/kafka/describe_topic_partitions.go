@@ -76,6 +76,8 @@ func describedPartition(index int32, p Replication, c Cluster) kmsg.DescribeTopi
 	if out.ErrorCode = c.unreachable(p.Leader); out.ErrorCode != 0 {
 		out.LeaderID = -1
 	}
-	out.EligibleLeaderReplicas, out.OfflineReplicas = p.Eligible, c.offline(p.Replicas)
+	// The Java client takes these two for lists even where the protocol allows null, which is what nil would be.
+	out.EligibleLeaderReplicas, out.LastKnownELR = append([]int32{}, p.Eligible...), []int32{}
+	out.OfflineReplicas = c.offline(p.Replicas)
 	return out
 }
