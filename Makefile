@@ -86,6 +86,11 @@ bench-cluster: ## Measure three brokers beside three of Apache Kafka: produce, f
 bench-broker: build ## Measure the broker by itself: start, memory, many partitions, bytes written; into docs/benchmarks.md.
 	@scripts/bench-broker
 
+.PHONY: compat
+compat: ## Run Kafka's clients and tools against a broker (KAFKA=1: against Apache Kafka) into docs/compatibility.md; CLIENTS, CASES.
+	@scripts/test-deps compat
+	$(GO) run ./compat -clients "$(CLIENTS)" -cases "$(CASES)" $(if $(KAFKA),-kafka)
+
 .PHONY: profile
 profile: build ## CPU and heap profiles of broker and client under SCENARIO (default full-1000).
 	@scripts/profile $(or $(SCENARIO),full-1000)

@@ -14,7 +14,7 @@ var rows = map[string]int{
 	"cluster": 4, "peer": 4, "retention": 4, "group": 4, "wire/kafka": 4,
 	"adopt": 5, "broker": 5, "client": 5,
 	"bench": 6, "internal/sim": 6, "internal/history": 6, "examples/numbers": 6,
-	"cmd/skidway": 7, "internal/chaos": 7, "internal/crash": 7,
+	"cmd/skidway": 7, "internal/chaos": 7, "internal/crash": 7, "compat": 7,
 
 	// The command's own parts: what only it imports, and what these share.
 	"cmd/skidway/internal/failure":  4,
@@ -72,7 +72,7 @@ var metricsLibraries = []string{"github.com/prometheus", "go.opentelemetry.io", 
 var outside = []string{
 	"kv", "wire", "wire/kafka", "peer", "cluster", "client", "broker", "cmd", "bench", "metadata/zk", "internal/sim",
 	"internal/history", "internal/failpoint", "internal/faultfs", "internal/zkserver", "internal/chaos",
-	"examples/numbers",
+	"examples/numbers", "compat",
 }
 
 // effectImports are import paths, with all below them, that bring in the outside world.

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -114,11 +115,12 @@ func (t *tree) packages() map[string][]*goFile {
 // Files larger than maxTextBytes, and those with a zero byte, are data.
 const maxTextBytes = 1 << 20
 
-// repository reads the whole repository but for what is not its source.
+// repository reads the whole repository but for what is not its source. What lies in a module of its own is text.
 func repository(tb testing.TB) *tree {
 	tb.Helper()
 	root := repositoryRoot(tb)
-	files := make(map[string]string)
+	files, foreign := make(map[string]string), make(map[string]string)
+	var modules []string
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -131,6 +133,9 @@ func repository(tb testing.TB) *tree {
 		if d.IsDir() {
 			if rel == "bin" || rel != "." && strings.HasPrefix(d.Name(), ".") {
 				return filepath.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil && rel != "." {
+				modules = append(modules, rel)
 			}
 			return nil
 		}
@@ -147,7 +152,11 @@ func repository(tb testing.TB) *tree {
 		if err != nil || slices.Contains(src, 0) {
 			return err
 		}
-		files[rel] = string(src)
+		if anyBelow(rel, modules) {
+			foreign[rel] = string(src)
+		} else {
+			files[rel] = string(src)
+		}
 		return nil
 	})
 	if err != nil {
@@ -157,6 +166,7 @@ func repository(tb testing.TB) *tree {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	maps.Copy(t.texts, foreign)
 	return t
 }
 
