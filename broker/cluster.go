@@ -93,7 +93,8 @@ func (b *Broker) joinCluster() error {
 	b.peers = peers
 	b.member = cluster.New(b.sessions, b.store, cluster.Options{
 		Self: self, Client: b.advertise, Peer: advertised(k.Advertise, peers.Addr()), Rack: k.Rack,
-		Kafka: b.kafka.address(), Defaults: b.defaults, Logger: b.log, Preferred: k.PreferredEvery, SessionTimeout: k.SessionTimeout,
+		Kafka: b.kafka.address(), Defaults: b.defaults, Logger: b.log, Preferred: k.PreferredEvery,
+		SessionTimeout: k.SessionTimeout,
 	})
 	b.replicas = newReplicas(b, b.member, peers, self)
 	return nil

@@ -168,7 +168,8 @@ func buildJava(variant string) func(workshop) error {
 		if err != nil {
 			return err
 		}
-		args := append([]string{"-Xlint:-removal", "-nowarn", "-cp", w.dest + "/libs/*", "-d", filepath.Join(w.dest, "classes")},
+		args := append([]string{"-Xlint:-removal", "-nowarn", "-cp", w.dest + "/libs/*", "-d",
+			filepath.Join(w.dest, "classes")},
 			sources...)
 		_, err = output(w.src, "javac", args...)
 		return err

@@ -115,7 +115,9 @@ func (s session) produce(messages []*sarama.ProducerMessage, c *sarama.Config) {
 }
 
 // read reads n records of partition 0 from an offset on.
-func (s session) read(from int64, n int) []*sarama.ConsumerMessage { return s.readPartition(0, from, n) }
+func (s session) read(from int64, n int) []*sarama.ConsumerMessage {
+	return s.readPartition(0, from, n)
+}
 
 func (s session) readPartition(p int32, from int64, n int) (got []*sarama.ConsumerMessage) {
 	c, err := sarama.NewConsumer([]string{s.address}, config())
