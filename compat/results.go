@@ -77,7 +77,8 @@ func page(all results) string {
 	b.WriteString(`# Compatibility
 
 What Kafka's clients and tools find when they meet a broker of Skidway. Made by ` + "`make compat`" + ` (compat/):
-each is run by a small program in its own language, and what it has written is read again by another client. The same programs
+each is run by a small program in its own language, and what it has written is read again by another client. The
+same programs
 are run against Apache Kafka (` + "`make compat KAFKA=1`" + `), which proves the cases: what fails there, too, is the
 client's or the case's.
 
