@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/skidway/skidway/internal/faultfs"
 	"github.com/skidway/skidway/wire"
@@ -33,18 +34,21 @@ func (n *node) get(path string, status int) string {
 
 // The names that dashboards and alerts rely on are there after some traffic, and Prometheus' linter finds no fault.
 func TestMetricsPage(t *testing.T) {
-	n := startNode(t, withHTTP, func(c *Config) { c.Version = Version{Number: "9.9.9", Commit: "abc"} })
+	n := startNode(t, withHTTP, onKafka, func(c *Config) { c.Version = Version{Number: "9.9.9", Commit: "abc"} })
 	id := n.create("orders", 3)
 	n.append(id, 0, "a", "b")
 	n.read(id, 0, 0)
 	_, err := try[*wire.ThinFetchResponse](n, &wire.ThinFetchRequest{Topic: "nothing"})
 	require.ErrorIs(t, err, wire.CodeUnknownTopic)
+	kafkaSend(t, kafkaClient(t, n), &kgo.Record{Topic: "orders", Value: []byte("c")})
 	lines := []string{
+		`skidway_kafka_requests_total{api="Produce"} 1`, `skidway_kafka_request_duration_seconds_count{api="Metadata"} `,
+		`skidway_connections{listener="kafka"} `,
 		`skidway_requests_total{api="produce",result="ok"} 1`,
 		`skidway_requests_total{api="thin_fetch",result="unknown_topic"} 1`,
 		`skidway_request_duration_seconds_count{api="fetch"} 1`,
 		`skidway_bytes_in_total `, `skidway_bytes_out_total `,
-		`skidway_records_in_total 2`, `skidway_records_out_total 2`,
+		`skidway_records_in_total 3`, `skidway_records_out_total 2`,
 		`skidway_connections{listener="client"} 1`,
 		`skidway_partitions{role="leader"} 3`,
 		`skidway_log_size_bytes{topic="orders"} `,

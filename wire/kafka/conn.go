@@ -82,10 +82,10 @@ func (c *conn) Start(ctx context.Context, frame []byte) (wire.Reply, error) {
 // checked holds what follows the client id against the layout of the request, and returns its body.
 func (k *kind) checked(req kmsg.Request, rest []byte) (body []byte, err error) {
 	flexible := req.IsFlexible()
-	s := scanner{src: rest, flexible: flexible}
+	s := scanner{src: rest, whole: rest, flexible: flexible}
 	s.tags() // of the header
 	if s.fault != nil {
 		return nil, s.fault
 	}
-	return s.src, k.layout.check(s.src, req.GetVersion(), flexible)
+	return k.layout.check(s.src, req.GetVersion(), flexible)
 }

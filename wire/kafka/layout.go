@@ -95,17 +95,31 @@ type scanner struct {
 	flexible bool // lengths are varints, and structs end with tags (KIP-482)
 	elements int
 	fault    error
+
+	whole   []byte // src as it was at first
+	without []byte // what of whole was read, without its tags; nil: it has none so far
+	copied  int    // how much of whole is in without
 }
 
-// check tells what keeps body from being a request of that layout and version; nil: it is one.
-func (l layout) check(body []byte, version int16, flexible bool) error {
-	s := scanner{src: body, version: version, flexible: flexible}
+// check returns the body of a request without its tags, or what keeps it from being one of that layout and version.
+//
+// No tag of the versions served tells a broker anything that it needs. kmsg knows some all the same, and believes the
+// counts within them, which no layout bounds: so it gets none. A body that has tags, which clients do not send, is
+// copied for that.
+func (l layout) check(body []byte, version int16, flexible bool) ([]byte, error) {
+	s := scanner{src: body, whole: body, version: version, flexible: flexible}
 	s.fields(l)
 	s.tags()
 	if s.fault == nil && len(s.src) > 0 {
 		s.fail("%d bytes follow the request", len(s.src))
 	}
-	return s.fault
+	switch {
+	case s.fault != nil:
+		return nil, s.fault
+	case s.without == nil:
+		return body, nil
+	}
+	return append(s.without, body[s.copied:]...), nil
 }
 
 func (s *scanner) fail(format string, args ...any) {
@@ -220,6 +234,7 @@ func (s *scanner) tags() {
 	if !s.flexible || s.fault != nil {
 		return
 	}
+	at := len(s.whole) - len(s.src)
 	n := s.uvarint()
 	if n > maxTags {
 		s.fail("a struct has %d tags, at most %d are taken", n, maxTags)
@@ -228,6 +243,10 @@ func (s *scanner) tags() {
 	for range n {
 		s.uvarint()
 		s.take(int(s.uvarint()))
+	}
+	if n > 0 && s.fault == nil {
+		s.without = append(append(s.without, s.whole[s.copied:at]...), 0)
+		s.copied = len(s.whole) - len(s.src)
 	}
 }
 

@@ -65,10 +65,16 @@ func TestLayoutsAreThoseOfKmsg(t *testing.T) {
 				req := requestOf(&k, version, lot)
 				body := req.AppendTo(nil)
 				flexible := req.IsFlexible()
-				require.NoError(t, k.layout.check(body, version, flexible), "%T version %d: %+v", req, version, req)
-				require.Error(t, k.layout.check(append(body, 0), version, flexible), "%T version %d", req, version)
+				same, err := k.layout.check(body, version, flexible)
+				require.NoError(t, err, "%T version %d: %+v", req, version, req)
+				if len(same) == len(body) {
+					require.Equal(t, body, same) // it had no tags
+				}
+				_, err = k.layout.check(append(body, 0), version, flexible)
+				require.Error(t, err, "%T version %d", req, version)
 				if cut := lot.IntN(max(len(body), 1)); cut < len(body) {
-					require.Error(t, k.layout.check(body[:cut], version, flexible), "%T version %d", req, version)
+					_, err = k.layout.check(body[:cut], version, flexible)
+					require.Error(t, err, "%T version %d", req, version)
 				}
 			}
 		}
@@ -103,7 +109,8 @@ func FuzzRequests(f *testing.F) {
 		again := kmsg.RequestForKey(key)
 		again.SetVersion(version)
 		written := req.AppendTo(nil)
-		require.NoError(t, k.layout.check(written, version, req.IsFlexible()))
+		_, err = k.layout.check(written, version, req.IsFlexible())
+		require.NoError(t, err)
 		require.NoError(t, again.ReadFrom(written))
 	})
 }
@@ -125,7 +132,7 @@ func FuzzHeaders(f *testing.F) {
 func TestLayoutsRefuseHostileCounts(t *testing.T) {
 	metadata := find(kindTable(), 3)
 	check := func(version int16, flexible bool, body []byte) string {
-		err := metadata.layout.check(body, version, flexible)
+		_, err := metadata.layout.check(body, version, flexible)
 		require.Error(t, err)
 		return err.Error()
 	}
@@ -141,4 +148,22 @@ func TestLayoutsRefuseHostileCounts(t *testing.T) {
 	tags := append([]byte{1, 0, 0, 0}, binary.AppendUvarint(nil, 1<<31)...)
 	require.Equal(t, "a struct has 2147483648 tags, at most 64 are taken", check(9, true, tags))
 	require.Equal(t, "1 bytes follow the request", check(0, false, []byte{0, 0, 0, 0, 9}))
+}
+
+// Tags are left out, wherever they stand: kmsg would go round once for each that a tag which it knows declares within.
+func TestLayoutsLeaveTagsOut(t *testing.T) {
+	req := kmsg.NewPtrFetchRequest()
+	req.Version = 12
+	topic := kmsg.NewFetchRequestTopic()
+	topic.Topic, topic.Partitions = "t", []kmsg.FetchRequestTopicPartition{kmsg.NewFetchRequestTopicPartition()}
+	req.Topics = append(req.Topics, topic)
+	plain := req.AppendTo(nil)
+	req.Topics[0].UnknownTags.Set(7, []byte("seven"))
+	req.Topics[0].Partitions[0].UnknownTags.Set(9, nil)
+	tagged := req.AppendTo(nil)
+	replica := append(make([]byte, 12), 0xff, 0xff, 0xff, 0xff, 0xf) // ReplicaState, which ends with 2^32-1 tags
+	tagged = append(append(tagged[:len(tagged)-1], 1, 1, byte(len(replica))), replica...)
+	body, err := find(kindTable(), 1).layout.check(tagged, 12, true)
+	require.NoError(t, err)
+	require.Equal(t, plain, body)
 }
