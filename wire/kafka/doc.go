@@ -11,5 +11,5 @@
 // elements there are, how long each is, and that nothing follows. Only then kmsg, whose readers believe a length as far
 // as bytes are left, allocates.
 //
-// It may import record, wire, and of franz-go kmsg (the codec) and kerr (the numbers of errors).
+// It may import record, units, wire, and of franz-go kmsg (the codec) and kerr (the numbers of errors).
 package kafka
