@@ -87,6 +87,7 @@ func TestKafkaInPartOfACluster(t *testing.T) {
 	t.Cleanup(s.stop)
 	awaitBrokers(t, c.addresses())
 	createReplicated(t, c.connect(client.Options{}), "demo", 6, 1)
+	awaitInSync(t, connect(t, s.address(), client.Options{}), "demo", 1) // as this broker sees it
 	k := kafkaClient(t, []string{s.broker.KafkaAddr().String()})
 	req := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
