@@ -38,7 +38,7 @@ func clientCases() []testCase {
 		testCase{name: "partitions", title: "100 partitions", partitions: 100},
 		testCase{name: "group-eager", title: "group: rebalance, commit, resume (eager)", partitions: 4},
 		testCase{name: "group-cooperative", title: "group: the same, cooperative", partitions: 4},
-		testCase{name: "group-consumer", title: "group: the same, by KIP-848", partitions: 4},
+		testCase{name: "group-consumer", title: "group: the same, by KIP-848", partitions: 4, after: servesKIP848},
 		testCase{name: "group-static", title: "group: static members", partitions: 4},
 		testCase{name: "admin-topics", title: "admin: create, describe, grow, delete topics", partitions: 1},
 		testCase{name: "admin-configs", title: "admin: describe and alter settings", partitions: 1},

@@ -168,9 +168,9 @@ func buildJava(variant string) func(workshop) error {
 		if err != nil {
 			return err
 		}
-		args := append([]string{"-Xlint:-removal", "-nowarn", "-cp", w.dest + "/libs/*", "-d",
-			filepath.Join(w.dest, "classes")},
-			sources...)
+		args := []string{"-Xlint:-removal", "-nowarn", "-cp", w.dest + "/libs/*", "-d",
+			filepath.Join(w.dest, "classes")}
+		args = append(args, sources...)
 		_, err = output(w.src, "javac", args...)
 		return err
 	}

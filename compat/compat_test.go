@@ -74,14 +74,13 @@ func TestCompare(t *testing.T) {
 func TestPage(t *testing.T) {
 	all := make(results)
 	at := &target{name: "Skidway", version: "v1"}
-	all.add(at, "kcat", "1.7", "records", outcome{State: passed})
-	all.add(at, "kcat", "1.7", "codec-lz4", outcome{failed, "went without"})
-	all.add(at, "kcat", "1.7", "admin-topics", outcome{notApplicable, "has none"})
+	all.add(at, "kcat", "1.7", map[string]outcome{"records": {State: passed}, "codec-lz4": {failed, "went without"}})
+	all.add(at, "kcat", "1.7", map[string]outcome{"admin-topics": {notApplicable, "has none"}})
 	text := page(all)
 	require.Contains(t, text, "| 1.7 | 1 | 1 | 1 | v1 | not run |")
 	require.Contains(t, text, "| compression: lz4 | **no** |")
 	require.Contains(t, text, "\n## Failed\n\n- kcat, codec-lz4: went without\n")
 	require.Contains(t, text, "\n## Not applicable\n\n- kcat, admin-topics: has none\n")
-	all.add(at, "kcat", "1.8", "records", outcome{State: passed})
+	all.add(at, "kcat", "1.8", map[string]outcome{"records": {State: passed}})
 	require.NotContains(t, page(all), "went without", "results of another version")
 }

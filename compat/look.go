@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // patience is how long this program waits for a broker to do what it was asked.
@@ -88,6 +90,23 @@ func idempotent(t *target, topic string) error {
 			return fmt.Errorf("offset %d lies in a batch without a producer id", r.Offset)
 		}
 		return nil
+	})
+}
+
+// servesKIP848 holds that the broker has the protocol: clients quietly take the classic one where it has not.
+func servesKIP848(t *target, _ string) error {
+	const consumerGroupHeartbeat = 68
+	return t.ask(func(ctx context.Context, cl *kgo.Client) error {
+		resp, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, cl)
+		if err != nil {
+			return err
+		}
+		for _, key := range resp.ApiKeys {
+			if key.ApiKey == consumerGroupHeartbeat {
+				return nil
+			}
+		}
+		return errors.New("the broker does not serve ConsumerGroupHeartbeat")
 	})
 }
 

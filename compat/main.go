@@ -14,6 +14,7 @@ type options struct {
 	clients, cases string
 	kafka          bool
 	install        bool
+	pageOnly       bool
 	page           string
 }
 
@@ -23,6 +24,7 @@ func main() {
 	flag.StringVar(&o.cases, "cases", "", "names of cases, with spaces; all without")
 	flag.BoolVar(&o.kafka, "kafka", false, "run against Apache Kafka, which proves the cases")
 	flag.BoolVar(&o.install, "install", false, "only install the clients")
+	flag.BoolVar(&o.pageOnly, "page-only", false, "run nothing: write the page from the results that are there")
 	flag.StringVar(&o.page, "page", "docs/compatibility.md", "where the table goes; empty: nowhere")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -43,6 +45,9 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	if o.pageOnly {
+		chosen = nil
+	}
 	for i := range chosen {
 		if _, err := chosen[i].prepare(root); err != nil {
 			return err
@@ -51,26 +56,23 @@ func run(o options) error {
 	if o.install {
 		return nil
 	}
-	all, err := readResults(root)
-	if err != nil {
-		return err
-	}
 	for i := range chosen {
-		if err := runClient(root, &chosen[i], o, all); err != nil {
-			return err
-		}
-		if err := all.write(root); err != nil {
+		if err := runClient(root, &chosen[i], o); err != nil {
 			return err
 		}
 	}
 	if o.page == "" {
 		return nil
 	}
+	all, err := readResults(root)
+	if err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(root, o.page), []byte(page(all)), 0o644)
 }
 
-// runClient runs a client's cases against a broker of their own, and adds what became of them.
-func runClient(root string, c *client, o options, all results) error {
+// runClient runs a client's cases against a broker of their own, and keeps what became of them.
+func runClient(root string, c *client, o options) error {
 	w, err := c.prepare(root)
 	if err != nil {
 		return err
@@ -100,7 +102,15 @@ func runClient(root string, c *client, o options, all results) error {
 		}
 		got := runCase(t, c, w, k)
 		fmt.Printf("%-12s  %-16s  %-22s  %-6s  %s\n", t.name, c.name, k.name, got.State, got.Why)
-		all.add(t, c.name, version, k.name, got)
+		// Kept at once: a run that is cut short leaves what it has, and another may run beside it.
+		all, err := readResults(root)
+		if err != nil {
+			return err
+		}
+		all.add(t, c.name, version, map[string]outcome{k.name: got})
+		if err := all.write(root); err != nil {
+			return err
+		}
 	}
 	return nil
 }

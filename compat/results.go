@@ -47,8 +47,8 @@ func (all results) write(root string) error {
 	return os.WriteFile(filepath.Join(root, resultsFile), append(text, '\n'), 0o644)
 }
 
-// add keeps an outcome. Those of another version of the client are forgotten.
-func (all results) add(t *target, name, version, testCase string, got outcome) {
+// add keeps outcomes by the names of cases. Those of another version of the client are forgotten.
+func (all results) add(t *target, name, version string, became map[string]outcome) {
 	if all[t.name] == nil {
 		all[t.name] = make(map[string]*clientResults)
 	}
@@ -58,7 +58,7 @@ func (all results) add(t *target, name, version, testCase string, got outcome) {
 		all[t.name][name] = r
 	}
 	r.Broker = t.version
-	r.Cases[testCase] = got
+	maps.Copy(r.Cases, became)
 }
 
 // count is how many cases of a client have a state.
@@ -76,11 +76,10 @@ func page(all results) string {
 	var b strings.Builder
 	b.WriteString(`# Compatibility
 
-What Kafka's clients and tools find when they meet a broker of Skidway. Made by ` + "`make compat`" + ` (compat/):
-each is run by a small program in its own language, and what it has written is read again by another client. The
-same programs
-are run against Apache Kafka (` + "`make compat KAFKA=1`" + `), which proves the cases: what fails there, too, is the
-client's or the case's.
+What Kafka's clients and tools find when they meet a broker of Skidway. Made by ` + "`make compat`" + ` (compat/): each
+is run by a small program in its own language, and what it has written is read again by another client. The same
+programs are run against Apache Kafka (` + "`make compat KAFKA=1`" + `), which proves the cases: what fails there, too,
+is the client's or the case's, or needs a newer Kafka.
 
 `)
 	ours, theirs := all["Skidway"], all["Apache Kafka"]

@@ -113,7 +113,7 @@ func (s session) produce(w *kafka.Writer, messages []kafka.Message) {
 
 func (s session) read(p int, from int64, n int) (got []kafka.Message) {
 	r := kafka.NewReader(kafka.ReaderConfig{
-		Brokers: []string{s.address}, Topic: s.topic, Partition: p, MaxWait: time.Second, MaxBytes: 10e6,
+		Brokers: []string{s.address}, Topic: s.topic, Partition: p, MaxWait: 50 * time.Millisecond, MaxBytes: 10e6,
 	})
 	defer r.Close()
 	check("seek", r.SetOffset(from))
