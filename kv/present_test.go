@@ -36,7 +36,7 @@ func TestC13WipedWhileOpen(t *testing.T) {
 			<-trap.done
 			require.ErrorIs(t, trap.err, ErrFatal)
 			require.ErrorContains(t, trap.err, "data directory "+o.Dir)
-			require.ErrorContains(t, trap.err, "removed, or its disk unmounted")
+			require.ErrorContains(t, trap.err, "removed, or their disk unmounted")
 			requireDead(t, s, trap.err)
 		})
 	}
