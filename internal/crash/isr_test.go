@@ -101,8 +101,9 @@ func TestG3WipedWhileItsExpandIsUnderWay(t *testing.T) {
 		require.Less(t, time.Since(begun), patience, "the leader does not find out that its write was refused")
 	}
 	follower.disarm(failpoint.BeforeAck)
-	c.finish()
+	c.awaitInSync() // as ZooKeeper has it, too, until brokers that stop leave the ISR
 	now, there := inSync(c.state(s), follower.id)
 	require.True(t, there)
 	require.NotEqual(t, was.Storage, now.Storage, "it is a member with another store")
+	c.finish()
 }
