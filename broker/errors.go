@@ -82,6 +82,12 @@ var classes = []struct {
 	{group.ErrGroupFull, wire.CodeGroupFull},
 	{group.ErrGroupDead, wire.CodeGroupUnavailable}, // it is being deleted: before long there is none
 	{group.ErrInconsistentProtocol, wire.CodeInconsistentProtocol},
+	// Only members of Kafka's classic protocol meet these; what they are told is finer (groupError).
+	{group.ErrIllegalGeneration, wire.CodeStaleMemberEpoch},
+	{group.ErrRebalanceInProgress, wire.CodeStaleMemberEpoch},
+	{group.ErrFencedInstance, wire.CodeMemberFenced},
+	{group.ErrMemberIDRequired, wire.CodeUnknownMember},
+	{group.ErrInvalidSessionTimeout, wire.CodeInvalidArgument},
 	{group.ErrInvalidRegex, wire.CodeInvalidPattern},
 	{group.ErrUnsupportedAssignor, wire.CodeUnknownAssignor},
 	{group.ErrInvalidRequest, wire.CodeInvalidArgument},

@@ -13,6 +13,7 @@ const (
 	MaxProtocols      = 32               // that a member may offer
 	MaxProtocolBytes  = 112 << 10        // of a member's metadata for one protocol
 	MaxProtocolsBytes = 1 << 20          // of a member's metadata for all protocols
+	MaxSaidBytes      = 64 << 20         // of the metadata of all members: the leader is told of them in one answer
 	MaxAssignedBytes  = 112 << 10        // of what the leader assigns to one member
 	MinSessionTimeout = time.Second      // that a member may ask for
 	MaxSessionTimeout = 30 * time.Minute // that a member may ask for
@@ -64,6 +65,7 @@ type Classic struct {
 	instances map[string]*classicMember // static members by instance id
 	reserved  map[string]time.Time      // ids that were given out and not joined with yet, until when they are kept
 	joining   int                       // members whose join waits
+	said      int                       // bytes of what all members say of themselves
 
 	// barrier is when the group stops waiting: for joins while it is Preparing, for syncs after that; zero: it does not.
 	barrier time.Time
@@ -89,6 +91,14 @@ type classicMember struct {
 	fresh                            bool   // its first join waits
 	owes                             bool   // it was answered its join, and did not sync yet
 	seen                             time.Time
+}
+
+// says counts the bytes of what the member says of itself.
+func (m *classicMember) says() (n int) {
+	for _, p := range m.protocols {
+		n += len(p.Metadata)
+	}
+	return n
 }
 
 // Protocol is one way to assign partitions that a member knows, and what the member says of itself for it.
@@ -241,6 +251,7 @@ func (c *Classic) forget(m *classicMember, err error) {
 	c.answerJoin(m, JoinResponse{}, err)
 	c.answerSync(m, err)
 	delete(c.members, m.id)
+	c.said -= m.says()
 	if m.instance != "" {
 		delete(c.instances, m.instance)
 	}

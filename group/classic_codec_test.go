@@ -114,3 +114,25 @@ func FuzzClassic(f *testing.F) {
 		}
 	})
 }
+
+// What members say of themselves is bounded for all of them together: the leader is told of it in one answer.
+func TestClassicMembersSayTooMuch(t *testing.T) {
+	c := NewClassic("g", Options{InitialRebalanceDelay: -1})
+	req := JoinRequest{ProtocolType: "consumer", SessionTimeout: time.Minute}
+	for i := range 9 {
+		req.Protocols = append(req.Protocols, Protocol{fmt.Sprint(i), make([]byte, MaxProtocolBytes)})
+	}
+	for i := 1; ; i++ {
+		req.Fresh = fmt.Sprint(i)
+		c.Join(time.Unix(0, 0), Ticket(i), req)
+		for _, a := range c.Answers() {
+			if a.Err == nil {
+				continue
+			}
+			if !errors.Is(a.Err, ErrGroupFull) || c.said > MaxSaidBytes || c.said < MaxSaidBytes-9*MaxProtocolBytes {
+				t.Errorf("%v, with %d bytes", a.Err, c.said)
+			}
+			return
+		}
+	}
+}

@@ -113,6 +113,16 @@ func (c *Classic) checkJoin(req JoinRequest) error {
 	if len(c.members) == 0 {
 		return nil
 	}
+	said := c.said + (&classicMember{protocols: req.Protocols}).says()
+	if m := c.members[req.MemberID]; m != nil {
+		said -= m.says()
+	} else if m := c.instances[req.InstanceID]; m != nil {
+		said -= m.says()
+	}
+	if said > MaxSaidBytes {
+		return fmt.Errorf("%w: its members say %d bytes of themselves, at most %d are taken", ErrGroupFull, said,
+			MaxSaidBytes)
+	}
 	if req.ProtocolType != c.protocolType {
 		return fmt.Errorf("%w: they are for %q, not %q", ErrInconsistentProtocol, c.protocolType, req.ProtocolType)
 	}
@@ -248,7 +258,9 @@ func (c *Classic) add(now time.Time, ticket Ticket, id string, req JoinRequest) 
 
 // update takes over what the member says of itself.
 func (c *Classic) update(m *classicMember, req JoinRequest) {
+	c.said -= m.says()
 	m.clientID, m.host, m.protocols = req.ClientID, req.Host, req.Protocols
+	c.said += m.says()
 	m.sessionTimeout = req.SessionTimeout.Truncate(time.Millisecond)
 	m.rebalanceTimeout = req.RebalanceTimeout.Truncate(time.Millisecond)
 }

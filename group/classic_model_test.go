@@ -294,6 +294,13 @@ func (m *classicModel) check(t *rapid.T) {
 		}
 		instances[member.InstanceID] = true
 	}
+	said := 0
+	for _, member := range m.g.members {
+		said += member.says()
+	}
+	if said != m.g.said {
+		t.Fatalf("the members say %d bytes, counted are %d", said, m.g.said)
+	}
 	if m.g.Size() > m.opts.MaxMembers {
 		t.Fatalf("%d members", m.g.Size())
 	}

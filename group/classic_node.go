@@ -184,6 +184,7 @@ func (c *Classic) restoreMember(now time.Time, name string, data []byte) (same b
 		return false, nil
 	}
 	c.members[id] = m
+	c.said += m.says()
 	if m.instance != "" {
 		c.instances[m.instance] = m
 	}
