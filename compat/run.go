@@ -44,6 +44,7 @@ func runCase(t *target, c *client, w workshop, k testCase) outcome {
 		return outcome{failed, "preparing: " + oneLine(err.Error())}
 	}
 	said, err := runProgram(append(c.command(w), t.address, k.name, topic))
+	said = strings.ReplaceAll(said, w.root+"/", "") // what it says goes onto a page
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == exitNotApplicable:
