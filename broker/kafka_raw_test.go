@@ -420,7 +420,6 @@ func TestKafkaGarbage(t *testing.T) {
 		"old":     {framed(0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff), "Fetch of version 3; 4 to 12 are served"},
 		"count": {framed(0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff),
 			"the request has more than 200000 elements"},
-		"tail": {framed(0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 1), "1 bytes follow the request"},
 	} {
 		c := dialKafka(t, n)
 		_, err := c.Write(g.bytes)

@@ -110,13 +110,11 @@ func (l layout) check(body []byte, version int16, flexible bool) ([]byte, error)
 	s := scanner{src: body, whole: body, version: version, flexible: flexible}
 	s.fields(l)
 	s.tags()
-	if s.fault == nil && len(s.src) > 0 {
-		s.fail("%d bytes follow the request", len(s.src))
-	}
-	switch {
-	case s.fault != nil:
+	if s.fault != nil {
 		return nil, s.fault
-	case s.without == nil:
+	}
+	body = body[:len(body)-len(s.src)]
+	if s.without == nil {
 		return body, nil
 	}
 	return append(s.without, body[s.copied:]...), nil
