@@ -77,6 +77,7 @@ var classes = []struct {
 	{group.ErrGroupBusy, wire.CodeGroupBusy},
 	{group.ErrUnknownMember, wire.CodeUnknownMember},
 	{group.ErrFencedMember, wire.CodeMemberFenced},
+	{group.ErrFencedInstance, wire.CodeMemberFenced},
 	{group.ErrStaleMemberEpoch, wire.CodeStaleMemberEpoch},
 	{group.ErrUnreleasedInstance, wire.CodeInstanceInUse},
 	{group.ErrGroupFull, wire.CodeGroupFull},

@@ -132,6 +132,9 @@ func (c *Classic) Generation() int32 { return c.generation }
 // Size returns the number of members.
 func (c *Classic) Size() int { return len(c.members) }
 
+// Has tells whether there is a member of that id.
+func (c *Classic) Has(memberID string) bool { return c.members[memberID] != nil }
+
 // Vacant tells whether nobody is a member or about to be one: then the group's members may be of another kind.
 func (c *Classic) Vacant() bool { return c.state == Empty && len(c.reserved) == 0 }
 

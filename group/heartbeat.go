@@ -28,9 +28,11 @@ type HeartbeatRequest struct {
 	Host       string
 	Rack       string
 
-	Subscription     *Subscription // nil: as before
-	Assignor         string        // asked for: "range", "uniform"; empty: as before
-	RebalanceTimeout time.Duration // that the member needs to let go; 0: as before
+	Subscription *Subscription // nil: as before
+	// KeepTopics and KeepRegex tell that this part of Subscription is as before, and the other one new.
+	KeepTopics, KeepRegex bool
+	Assignor              string        // asked for: "range", "uniform"; empty: as before
+	RebalanceTimeout      time.Duration // that the member needs to let go; 0: as before
 
 	// Owned lists all that the member was given and has not let go, what it is about to let go included; nil: as
 	// reported before. It has to be set once the member has let go. It must be empty with EpochJoin.
@@ -55,8 +57,8 @@ type HeartbeatResponse struct {
 }
 
 // Heartbeat acts on a member's request and answers it. The answer must not be sent before what Changes then
-// returns is durable. Errors: ErrUnknownMember, ErrFencedMember, ErrUnreleasedInstance, ErrGroupFull,
-// ErrInvalidRegex, ErrUnsupportedAssignor, ErrInvalidRequest, ErrGroupDead; after one nothing is changed.
+// returns is durable. Errors: ErrUnknownMember, ErrFencedMember, ErrFencedInstance, ErrUnreleasedInstance,
+// ErrGroupFull, ErrInvalidRegex, ErrUnsupportedAssignor, ErrInvalidRequest, ErrGroupDead; after one nothing is changed.
 func (g *Group) Heartbeat(now time.Time, req HeartbeatRequest) (HeartbeatResponse, error) {
 	answer, err := g.heartbeat(now, req)
 	if err != nil {
@@ -124,7 +126,7 @@ func (g *Group) heartbeat(now time.Time, req HeartbeatRequest) (HeartbeatRespons
 func (g *Group) renew(now time.Time, req HeartbeatRequest, w wanted) (m *member, told bool, err error) {
 	m = g.members[req.MemberID]
 	if m == nil {
-		return nil, false, ErrUnknownMember
+		return nil, false, g.missing(req)
 	}
 	if req.InstanceID != "" && req.InstanceID != m.instance {
 		return nil, false, fmt.Errorf("%w: its instance id is %q", ErrFencedMember, m.instance)
@@ -136,12 +138,26 @@ func (g *Group) renew(now time.Time, req HeartbeatRequest, w wanted) (m *member,
 	m.confirmed = req.Epoch
 	if req.Owned != nil {
 		g.letGo(m, owned)
-		told = !slices.Equal(owned, g.assigned(m).sorted())
+		told = req.saysAll() || !slices.Equal(owned, g.assigned(m).sorted())
 	}
 	if g.apply(m, w) {
 		g.bump(now, SubscriptionChanged, m.id)
 	}
 	return m, told, nil
+}
+
+// missing is why the sender is no member.
+func (g *Group) missing(req HeartbeatRequest) error {
+	if successor := g.instances[req.InstanceID]; successor != nil {
+		return fmt.Errorf("%w: %q is member %q", ErrFencedInstance, req.InstanceID, successor.id)
+	}
+	return ErrUnknownMember
+}
+
+// saysAll tells whether a member that is in the group says everything: it may have missed answers, and is to hear
+// what it may consume even if that is what it owns.
+func (req *HeartbeatRequest) saysAll() bool {
+	return req.Owned != nil && req.Subscription != nil && req.RebalanceTimeout > 0
 }
 
 // checkEpoch fences a member that is not where the group has it. It may be some epochs behind, when answers were
@@ -169,9 +185,10 @@ func (g *Group) checkEpoch(m *member, req HeartbeatRequest, owned []Partition) e
 
 // wanted is what a request asks for, checked.
 type wanted struct {
-	subscription     *Subscription // names sorted, each once
-	assignor         Assignor      // 0: as before
-	rebalanceTimeout time.Duration // 0: as before
+	subscription          *Subscription // names sorted, each once; nil: as before
+	keepTopics, keepRegex bool
+	assignor              Assignor      // 0: as before
+	rebalanceTimeout      time.Duration // 0: as before
 }
 
 // check holds a request to the rules that do not depend on the group's state.
@@ -201,6 +218,7 @@ func (g *Group) check(req HeartbeatRequest) (w wanted, err error) {
 		return invalid("rebalance timeout %v: must be 1ms to %v", timeout, MaxRebalanceTimeout)
 	}
 	w.rebalanceTimeout = timeout.Truncate(time.Millisecond)
+	w.keepTopics, w.keepRegex = req.KeepTopics, req.KeepRegex
 	if req.Assignor != "" {
 		if w.assignor, err = ParseAssignor(req.Assignor); err != nil {
 			return wanted{}, err

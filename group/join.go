@@ -88,7 +88,7 @@ func (g *Group) leave(now time.Time, req HeartbeatRequest) (HeartbeatResponse, e
 	m := g.members[req.MemberID]
 	switch {
 	case m == nil:
-		return HeartbeatResponse{}, ErrUnknownMember
+		return HeartbeatResponse{}, g.missing(req)
 	case req.Epoch == EpochLeaveStatic && m.instance == "":
 		return HeartbeatResponse{}, fmt.Errorf("%w: epoch %d, of a member without instance id", ErrInvalidRequest, req.Epoch)
 	case req.InstanceID != "" && req.InstanceID != m.instance:
@@ -120,12 +120,18 @@ func (g *Group) apply(m *member, w wanted) (resubscribed bool) {
 		m.assignor = w.assignor
 		g.changed.members[m.id] = true
 	}
-	s := w.subscription
-	if s == nil || slices.Equal(s.Topics, m.names) && s.Regex == m.regex {
+	names, regex := m.names, m.regex
+	if w.subscription != nil && !w.keepTopics {
+		names = w.subscription.Topics
+	}
+	if w.subscription != nil && !w.keepRegex {
+		regex = w.subscription.Regex
+	}
+	if slices.Equal(names, m.names) && regex == m.regex {
 		return false
 	}
 	former := m.regex
-	m.names, m.regex = s.Topics, s.Regex
+	m.names, m.regex = names, regex
 	g.takePattern(m.regex)
 	g.dropPattern(former)
 	g.changed.members[m.id] = true

@@ -29,7 +29,7 @@ type stage struct {
 //	group [assignor=] [max-members=] [assign-interval=]   a new group; session timeout 45s, rebalance timeout 60s
 //	topics a=4 b=2              the topics from now on; "new" before others makes them all new ones
 //	join m1 topics=(a,b) [regex=] [instance=] [assignor=] [timeout=]
-//	beat m1 [owned=(a/0,a/1)|owned=none] [epoch=] [topics=] [regex=] [assignor=]
+//	beat m1 [owned=(a/0,a/1)|owned=none] [epoch=] [topics=] [regex=] [keep=topics|regex] [assignor=] [timeout=]
 //	leave m1, stop m1           for good; of a static member, to be back
 //	wait 10s                    time passes, the group is ticked
 //	commit m1|nobody a/0 [epoch=]
@@ -188,6 +188,7 @@ func (s *stage) heartbeat(d *datadriven.TestData) (string, error) {
 	}
 	if d.Cmd == "join" || topics != nil || regex != "" {
 		req.Subscription = &Subscription{Topics: topics, Regex: regex}
+		req.KeepTopics, req.KeepRegex = arg(d, "keep") == "topics", arg(d, "keep") == "regex"
 	}
 	if v := arg(d, "epoch"); v != "" {
 		n, _ := strconv.Atoi(v)
