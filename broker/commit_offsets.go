@@ -24,7 +24,7 @@ func (b *Broker) commitOffsets(
 	return b.commitAs(ctx, req, nil)
 }
 
-// commitAs commits for a member of Kafka's classic protocol; nil: for whom the request names.
+// commitAs commits for a member that speaks Kafka's protocol, of whichever kind; nil: for whom the request names.
 func (b *Broker) commitAs(
 	ctx context.Context, req *wire.CommitOffsetsRequest, sender *group.Sender,
 ) (*wire.CommitOffsetsResponse, error) {
@@ -40,6 +40,9 @@ func (b *Broker) commitAs(
 		}
 		b.met.committed(wireError(err), 1, begun)
 		return nil, err
+	}
+	if sender != nil && h.state.Size() > 0 { // the broker assigns: it is no generation, but an epoch
+		req.MemberEpoch, sender = sender.Generation, nil
 	}
 	if sender != nil {
 		if err := h.classic.CheckCommit(begun, *sender); err != nil {

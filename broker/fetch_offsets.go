@@ -23,7 +23,7 @@ func (b *Broker) fetchOffsets(ctx context.Context, req *wire.FetchOffsetsRequest
 	if err != nil {
 		return nil, err
 	}
-	if req.MemberID != "" {
+	if req.MemberID != "" && !h.classic.Has(req.MemberID) { // classic consumers may say a generation: nobody minds it
 		if err := h.state.CheckMember(req.MemberID, req.MemberEpoch); err != nil {
 			h.leave()
 			return nil, err

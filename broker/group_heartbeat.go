@@ -24,6 +24,8 @@ type heartbeatCall struct {
 	b    *Broker
 	peer *wire.Peer
 	req  *wire.GroupHeartbeatRequest
+	// keepTopics and keepRegex are as in group.HeartbeatRequest.
+	keepTopics, keepRegex bool
 }
 
 // Wait carries the heartbeat out.
@@ -129,6 +131,7 @@ func (c heartbeatCall) request() group.HeartbeatRequest {
 	}
 	if in.Subscribes {
 		req.Subscription = &group.Subscription{Topics: in.Topics, Regex: in.Regex}
+		req.KeepTopics, req.KeepRegex = c.keepTopics, c.keepRegex
 	}
 	if in.ReportsOwned {
 		req.Owned = make(group.Assignment, len(in.Owned))

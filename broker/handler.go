@@ -65,7 +65,7 @@ func (h handler) handleGroup(peer *wire.Peer, req wire.Request) wire.Pending {
 	case *wire.FindCoordinatorsRequest:
 		return later(b, b.findCoordinators, req)
 	case *wire.GroupHeartbeatRequest:
-		return heartbeatCall{b, peer, req}
+		return heartbeatCall{b: b, peer: peer, req: req}
 	case *wire.CommitOffsetsRequest:
 		return later(b, b.commitOffsets, req)
 	case *wire.FetchOffsetsRequest:

@@ -13,14 +13,14 @@ import (
 	"github.com/skidway/skidway/wire"
 )
 
-// The scripts in testdata show what a client sees, one request after the other:
+// The scripts in testdata/records and testdata/topics show what a client sees, one request after the other:
 //
 //	create T [partitions=N] [SETTING=VALUE ...]    alter T [SETTING=VALUE ...] [unset=SETTING]
 //	grow T partitions=N                            delete T          describe T          list
 //	produce T PARTITION VALUE ...                  fetch T PARTITION OFFSET
 //	delete-records T PARTITION BEFORE              offsets T PARTITION              restart
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	run := func(t *testing.T, path string) {
 		s := &script{dir: t.TempDir()}
 		s.node = startNode(t, s.inDir)
 		defer func() { s.stopNode() }()
@@ -35,7 +35,9 @@ func TestScripts(t *testing.T) {
 			}
 			return out + "\n"
 		})
-	})
+	}
+	datadriven.Walk(t, "testdata/records", run)
+	datadriven.Walk(t, "testdata/topics", run)
 }
 
 type script struct {

@@ -27,7 +27,7 @@ func kindTable() []kind {
 			"i i i i b i@7+ i@7+ [ s [ i i@9+ l i@12+ l@5+ i ] ] [ s ( i ) ]@7+ s@11+"), start: typed(startFetch)},
 		{key: 2, min: 1, max: 7, layout: parseLayout("i b@2+ [ s [ i i@4+ l ] ]"), start: typed(startListOffsets)},
 		{key: 3, max: 12, layout: parseLayout("[ u@10+ s@0-9 n@10+ ] b@4+ b@8-10 b@8+"), start: deferred(metadata)},
-		{key: 8, min: 2, max: 8, layout: parseLayout("s i s n@7+ l@2-4 [ s [ i l i@6+ n ] ]"), start: deferred(offsetCommit)},
+		{key: 8, min: 2, max: 9, layout: parseLayout("s i s n@7+ l@2-4 [ s [ i l i@6+ n ] ]"), start: deferred(offsetCommit)},
 		{key: 9, min: 1, max: 9, layout: parseLayout(
 			"s@0-7 [ s ( i ) ]@0-7 [ s n@9+ i@9+ [ s ( i ) ] ]@8+ b@7+"), start: deferred(offsetFetch)},
 		{key: 10, max: 4, layout: parseLayout("s@0-3 b@1+ ( s )@4+"), start: deferred(findCoordinator)},
@@ -51,6 +51,9 @@ func kindTable() []kind {
 		{key: 44, max: 1, layout: parseLayout("[ b s [ s b n ] ] b"), start: deferred(incrementalAlterConfigs)},
 		{key: 47, layout: parseLayout("s [ s [ i ] ]"), start: deferred(offsetDelete)},
 		{key: 60, max: 1, layout: parseLayout("b b@1+"), start: deferred(describeCluster)},
+		{key: 68, max: 1, layout: parseLayout("s s i n n i ( s ) n@1+ n [ u ( i ) ]"),
+			start: deferred(consumerGroupHeartbeat)},
+		{key: 69, max: 1, layout: parseLayout("( s ) b"), start: deferred(consumerGroupDescribe)},
 		{key: 75, layout: parseLayout("[ s ] i { s i }"), start: deferred(describeTopicPartitions)},
 	}
 }

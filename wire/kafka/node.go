@@ -7,6 +7,7 @@ import "github.com/skidway/skidway/wire"
 type Node interface {
 	wire.Handler
 	Groups
+	Members
 
 	// Cluster tells of the cluster.
 	Cluster() Cluster

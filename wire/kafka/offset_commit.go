@@ -10,7 +10,9 @@ import (
 )
 
 // OffsetCommit stores how far a group has come, where members of the native protocol store it too, and is answered when
-// that is durable. How long an offset is kept is the broker's to say, not the client's.
+// that is durable. How long an offset is kept is the broker's to say, not the client's. A member whose partitions the
+// broker assigns says its epoch for a generation, and may commit what it holds under each epoch that it had since it
+// was given it (KIP-1251).
 
 // committing is one partition of a commit.
 type committing struct {
@@ -55,9 +57,9 @@ func (r *request) commit(ctx context.Context, member GroupMember, list []committ
 	resp, err := r.conn.node.CommitGroup(ctx, member, topics)
 	for i, c := range list {
 		if err != nil {
-			c.out.ErrorCode = groupErrorCode(err)
+			c.out.ErrorCode = memberErrorCode(err)
 		} else if refused := resp.Topics[i].Partitions[0].Error; refused != nil {
-			c.out.ErrorCode = groupErrorCode(refused)
+			c.out.ErrorCode = memberErrorCode(refused)
 		}
 	}
 }

@@ -10,11 +10,17 @@ import (
 
 // OffsetFetch tells how far a group has come, or, from version 8 on, some groups: only what is durable. There are no
 // transactions, so every offset is stable. A topic or partition that is not there has no offset, which is no error.
+// From version 9 on a member whose partitions the broker assigns says who it is, and is refused unless it is at its
+// newest epoch. A group that is named twice is told once.
 func offsetFetch(ctx context.Context, r *request, req *kmsg.OffsetFetchRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
 	if req.Version >= 8 {
+		told := make(map[string]bool, len(req.Groups))
 		for _, g := range req.Groups {
-			resp.Groups = append(resp.Groups, r.fetchOffsets(ctx, g))
+			if !told[g.Group] {
+				told[g.Group] = true
+				resp.Groups = append(resp.Groups, r.fetchOffsets(ctx, g))
+			}
 		}
 		return resp
 	}
@@ -49,7 +55,9 @@ func (r *request) fetchOffsets(
 ) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = g.Group
-	in := &wire.FetchOffsetsRequest{Group: g.Group, MemberEpoch: -1, All: g.Topics == nil}
+	in := &wire.FetchOffsetsRequest{
+		Group: g.Group, MemberID: given(g.MemberID), MemberEpoch: g.MemberEpoch, All: g.Topics == nil,
+	}
 	at := make([]int, len(g.Topics)) // of each topic in the answer; -1: it is not asked for
 	for i, t := range g.Topics {
 		at[i] = -1
@@ -60,7 +68,7 @@ func (r *request) fetchOffsets(
 	}
 	found, refused := ask[*wire.FetchOffsetsResponse](ctx, r, in)
 	if refused != nil {
-		out.ErrorCode = groupErrorCode(refused)
+		out.ErrorCode = memberErrorCode(refused)
 		found = &wire.FetchOffsetsResponse{}
 	}
 	if in.All {
