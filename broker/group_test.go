@@ -269,7 +269,7 @@ func TestH20StaticMember(t *testing.T) {
 	require.NoError(t, second.join("orders"))
 	settleGroup(t, second)
 	require.Len(t, second.owned, 1)
-	require.Equal(t, wire.CodeUnknownMember, codeOf(first.beat(func(r *wire.GroupHeartbeatRequest) { r.MemberEpoch = 1 })))
+	require.Equal(t, wire.CodeMemberFenced, codeOf(first.beat(func(r *wire.GroupHeartbeatRequest) { r.MemberEpoch = 1 })))
 }
 
 // A topic that appears is picked up by a pattern; new partitions are shared out; a topic that is deleted takes its

@@ -134,29 +134,46 @@ func (sp *spreader) spread() {
 			sp.set(p, append(slices.Clone(p.replicas), sp.best(p, -1)))
 		}
 	}
-	for _, p := range sp.parts {
-		for sp.parted(p) {
-		}
+	for sp.spreadReplicas() {
 	}
-	for _, t := range sp.order {
-		sp.level(t.replicas, func(from, to int32) *spreadPart { return sp.movable(t, from, to) })
-	}
-	sp.level(sp.all.replicas, func(from, to int32) *spreadPart {
-		for _, t := range sp.order {
-			if t.replicas[from] > t.replicas[to] { // the topic is spread as well afterwards
-				if p := sp.movable(t, from, to); p != nil {
-					return p
-				}
-			}
-		}
-		return nil
-	})
 	for _, t := range sp.order {
 		sp.levelLeaders(t.parts, t.leaders, func(*spreadPart, int32) bool { return true })
 	}
 	sp.levelLeaders(sp.parts, sp.all.leaders, func(p *spreadPart, to int32) bool {
 		return p.topic.leaders[p.replicas[0]] > p.topic.leaders[to]
 	})
+}
+
+// spreadReplicas moves replicas to where they lie better, and tells whether it moved some: then others may find a place
+// that they did not find before. Each move brings the racks, or else the topics, or else the brokers as a whole closer
+// to even, and what goes before no further from it, so it ends.
+func (sp *spreader) spreadReplicas() (moved bool) {
+	for _, p := range sp.parts {
+		for sp.parted(p) {
+			moved = true
+		}
+	}
+	for _, t := range sp.order {
+		for sp.level(t.replicas, func(from, to int32) *spreadPart { return sp.movable(t, from, to) }) {
+			moved = true
+		}
+	}
+	for sp.level(sp.all.replicas, sp.movableOfAny) {
+		moved = true
+	}
+	return moved
+}
+
+// movableOfAny finds a partition of any topic that is spread as well, or better, when it moves.
+func (sp *spreader) movableOfAny(from, to int32) *spreadPart {
+	for _, t := range sp.order {
+		if t.replicas[from] > t.replicas[to] {
+			if p := sp.movable(t, from, to); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // sharing counts which of the replicas, but for one, share a rack with the broker.
@@ -228,14 +245,9 @@ func (sp *spreader) replace(p *spreadPart, from, to int32) {
 	sp.set(p, replicas)
 }
 
-// level moves replicas, from the brokers that hold most to those that hold least, until no two of which find gives a
-// partition differ by more than one. Each move brings the counts closer, so it ends.
-func (sp *spreader) level(counts map[int32]int, find func(from, to int32) *spreadPart) {
-	for sp.levelOnce(counts, find) {
-	}
-}
-
-func (sp *spreader) levelOnce(counts map[int32]int, find func(from, to int32) *spreadPart) bool {
+// level moves a replica from a broker that holds more to one that holds less by two at least, the fullest first, if
+// find has a partition for any such two.
+func (sp *spreader) level(counts map[int32]int, find func(from, to int32) *spreadPart) bool {
 	order := sp.fullest(counts, sp.all.replicas)
 	for _, from := range order {
 		for _, to := range slices.Backward(order) {
