@@ -17,7 +17,7 @@ import (
 //
 // Not done: rights.
 func (b *Broker) metadata(ctx context.Context, req *wire.MetadataRequest) (*wire.MetadataResponse, error) {
-	resp := &wire.MetadataResponse{ClusterID: b.cluster, Brokers: b.brokers()}
+	resp := &wire.MetadataResponse{ClusterID: b.cluster, Brokers: b.brokers(), Stale: b.stale()}
 	if req.All {
 		topics := b.sortedTopics()
 		resp.Topics = make([]wire.TopicMetadata, len(topics))
@@ -40,6 +40,15 @@ func (b *Broker) metadata(ctx context.Context, req *wire.MetadataRequest) (*wire
 		b.createMissing(ctx, resp.Topics, missing)
 	}
 	return resp, nil
+}
+
+// stale tells whether the broker is out of touch with the cluster: others may lead by now what it has led.
+func (b *Broker) stale() bool {
+	if b.replicas == nil {
+		return false
+	}
+	t := b.replicas.touched.Load()
+	return t == nil || !t.registered || t.suspect
 }
 
 // createsTopics tells whether a topic is made when it is first asked for.

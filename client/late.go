@@ -88,3 +88,41 @@ func (c *Client) leave(ctx context.Context, silent *link) bool {
 	silent.retire(newError(wire.CodeTimedOut, nowhere(silent.address), "the broker is silent"))
 	return true
 }
+
+// askOthers asks the other brokers, one after the other, for what the control knows only from the time when it was in
+// touch with the cluster. The first that is in touch is asked from then on. nil: there is none, or it takes too long.
+func (c *Client) askOthers(ctx context.Context, q *wire.MetadataRequest) *wire.MetadataResponse {
+	ctx, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	select {
+	case c.dialling <- struct{}{}:
+		defer func() { <-c.dialling }()
+	case <-ctx.Done():
+		return nil
+	}
+	stale := c.openControl()
+	if stale == nil {
+		return nil
+	}
+	var skip []string
+	for l := stale; ; {
+		advertised, _ := c.meta.address(l.hello().BrokerID)
+		skip = append(skip, l.address, advertised)
+		other, err := c.dialAny(ctx, skip...)
+		if err != nil {
+			return nil
+		}
+		l = other
+		r, failed := l.do(ctx, q)
+		if answer, ok := r.(*wire.MetadataResponse); ok && failed == nil && !answer.Stale {
+			c.opts.Logger.Warn("broker is out of touch with the cluster, another one is asked", "address", stale.address,
+				"other", l.address)
+			c.mu.Lock()
+			c.control, c.last = l, l
+			c.mu.Unlock()
+			stale.retire(newError(wire.CodeTimedOut, nowhere(stale.address), "the broker is out of touch with the cluster"))
+			return answer
+		}
+		l.close(nil)
+	}
+}

@@ -48,6 +48,7 @@ type metadata struct {
 	brokers map[int32]string // addresses
 	next    *round           // what the next request will ask; nil: nothing
 	running bool             // a goroutine is asking
+	looked  time.Time        // when a broker in touch with the cluster was looked for
 }
 
 // round is one request for metadata and who waits for it.
@@ -229,6 +230,11 @@ func (m *metadata) send(ctx context.Context, r *round, q *wire.MetadataRequest) 
 	if err != nil {
 		return err.(*Error)
 	}
+	if answer.Stale && m.looksElsewhere() {
+		if better := m.c.askOthers(ctx, q); better != nil {
+			answer = better
+		}
+	}
 	address := m.c.Address()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -259,6 +265,18 @@ func (m *metadata) send(ctx context.Context, r *round, q *wire.MetadataRequest) 
 		}
 	}
 	return nil
+}
+
+// looksElsewhere tells whether it is time to look for a broker that is in touch with the cluster: as long as there is
+// none, it is tried now and then.
+func (m *metadata) looksElsewhere() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.looked) < silence {
+		return false
+	}
+	m.looked = time.Now()
+	return true
 }
 
 // newTopicInfo returns nil if the partitions are not 0 to n-1.

@@ -133,7 +133,8 @@ func notify(c chan struct{}) {
 // topicStale tells whether an error says that what is known of a topic is out of date.
 func topicStale(c Code) bool {
 	switch c {
-	case wire.CodeUnknownTopic, wire.CodeUnknownTopicID, wire.CodeUnknownPartition, wire.CodeNotLeader:
+	case wire.CodeUnknownTopic, wire.CodeUnknownTopicID, wire.CodeUnknownPartition, wire.CodeNotLeader,
+		wire.CodeNotEnoughReplicas: // a leader that is cut off says so until another one leads
 		return true
 	}
 	return false

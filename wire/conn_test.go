@@ -170,12 +170,12 @@ func TestHostileBroker(t *testing.T) {
 		want  string
 	}{
 		"another's answer":  {answerOf(9, &MetadataResponse{}, nil), "response 9 answers no request that is next"},
-		"another kind":      {answerOf(2, &HelloResponse{}, nil), "metadata response: 3 fields wanted, 7 found"},
+		"another kind":      {answerOf(2, &HelloResponse{}, nil), "metadata response: 4 fields wanted, 7 found"},
 		"too long":          {[]byte{0xff, 0xff, 0xff, 0xff}, "response frame length 4294967295"},
 		"too short":         {[]byte{0, 0, 0, 1, 0x90}, "response frame length 1"},
 		"no array":          {[]byte{0, 0, 0, 4, 1, 2, 3, 4}, "response: array wanted, integer found"},
 		"error and body":    {[]byte{0, 0, 0, 7, 0x93, 2, 0x92, 110, 0xa0, 0x90, 0}, "body: nil wanted beside an error"},
-		"bytes too many":    {[]byte{0, 0, 0, 8, 0x93, 2, 0xc0, 0x93, 0xa0, 0x90, 0x90, 1}, "1 bytes follow the end"},
+		"bytes too many":    {[]byte{0, 0, 0, 9, 0x93, 2, 0xc0, 0x94, 0xa0, 0x90, 0x90, 0xc2, 1}, "1 bytes follow the end"},
 		"closes":            {nil, "EOF"},
 		"closes in a frame": {[]byte{0, 0, 0, 9, 0x93}, "unexpected EOF"},
 		"whole connection":  {answerOf(0, nil, Errorf(CodeOverloaded, "go away")), "go away [E149]"},

@@ -17,6 +17,9 @@ type MetadataResponse struct {
 	Brokers   []Broker
 	// Topics are in the order asked for; for All, by name.
 	Topics []TopicMetadata
+	// Stale tells that the broker is out of touch with the cluster: it may no longer lead what it says it leads. Another
+	// broker may know better.
+	Stale bool
 }
 
 // Broker is one broker of a cluster.
@@ -71,19 +74,21 @@ func (r *MetadataRequest) decode(d *decoder) {
 func (*MetadataResponse) API() API { return APIMetadata }
 
 func (r *MetadataResponse) encode(e *encoder) {
-	e.array(3)
+	e.array(4)
 	e.str(r.ClusterID)
 	encodeList(e, r.Brokers, (*Broker).encode)
 	encodeList(e, r.Topics, (*TopicMetadata).encode)
+	e.bool(r.Stale)
 }
 
 func (r *MetadataResponse) decode(d *decoder) {
-	if !d.fields(3) {
+	if !d.fields(4) {
 		return
 	}
 	r.ClusterID = d.str("cluster_id", maxClientName)
 	r.Brokers = decodeList(d, listOf{"brokers", maxReplicas, 4}, (*Broker).decode)
 	r.Topics = decodeList(d, listOf{"topics", maxTopics, 5}, (*TopicMetadata).decode)
+	r.Stale = d.bool("stale")
 	d.leave()
 }
 
