@@ -123,7 +123,13 @@ type outage struct {
 type polled struct {
 	records []client.Record
 	err     error
+	// idle is where the consumer is if no records came for as long as a Poll lasts. All that it has passed was returned
+	// before; while a Poll is under way that is not so.
+	idle []client.PartitionState
 }
+
+// pollFor is how long a Poll waits for records, and so how often it is looked at whether there is anything to wait for.
+const pollFor = 250 * time.Millisecond
 
 // run reads until there is nothing left to read. What is printed is flushed whenever no records are at hand.
 func (j *consuming) run(ctx context.Context) error {
@@ -131,8 +137,6 @@ func (j *consuming) run(ctx context.Context) error {
 	defer stop()
 	polls := make(chan polled)
 	go poll(ctx, j.consumer, polls)
-	watch := time.NewTicker(250 * time.Millisecond)
-	defer watch.Stop()
 	progress := time.Now()
 	for {
 		var p polled
@@ -144,20 +148,21 @@ func (j *consuming) run(ctx context.Context) error {
 			}
 			select {
 			case p = <-polls:
-			case <-watch.C:
-				if j.finished() {
-					return nil
-				}
-				if err := j.stalled(progress); err != nil {
-					return err
-				}
-				continue
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
 		}
-		if p.err != nil {
+		switch {
+		case p.err != nil:
 			return p.err
+		case len(p.records) == 0:
+			if j.finished(p.idle) {
+				return nil
+			}
+			if err := j.stalled(p.idle, progress); err != nil {
+				return err
+			}
+			continue
 		}
 		progress = time.Now()
 		if done, err := j.take(p.records); done || err != nil {
@@ -168,13 +173,19 @@ func (j *consuming) run(ctx context.Context) error {
 
 func poll(ctx context.Context, consumer *client.Consumer, to chan<- polled) {
 	for {
-		records, err := consumer.Poll(ctx)
+		short, cancel := context.WithTimeout(ctx, pollFor)
+		var p polled
+		p.records, p.err = consumer.Poll(short)
+		cancel()
+		if p.err == context.DeadlineExceeded { // the Poll's own, and none that an error wraps
+			p = polled{idle: consumer.State()}
+		}
 		select {
-		case to <- polled{records, err}:
+		case to <- p:
 		case <-ctx.Done():
 			return
 		}
-		if err != nil {
+		if p.err != nil {
 			return
 		}
 	}
@@ -214,8 +225,8 @@ func (j *consuming) finish(partition int32) {
 }
 
 // finished looks for partitions whose last records are not there to be read any more, and tells whether none is left.
-func (j *consuming) finished() bool {
-	for _, s := range j.consumer.State() {
+func (j *consuming) finished(idle []client.PartitionState) bool {
+	for _, s := range idle {
 		if until, ok := j.until[s.Partition]; ok && until >= 0 && s.Position >= until {
 			j.finish(s.Partition)
 		}
@@ -225,13 +236,13 @@ func (j *consuming) finished() bool {
 
 // stalled tells that what is to be read does not come, although it is there, or that the broker is away: a consumer
 // with an end must not wait for ever.
-func (j *consuming) stalled(progress time.Time) error {
+func (j *consuming) stalled(idle []client.PartitionState, progress time.Time) error {
 	if j.plan.span.Until.Kind == position.None {
 		return nil
 	}
 	away := j.lost.Load()
 	late := time.Since(progress) >= j.app.timeout
-	for _, s := range j.consumer.State() {
+	for _, s := range idle {
 		until, ok := j.until[s.Partition]
 		if !ok || until < 0 {
 			continue
