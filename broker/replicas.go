@@ -167,15 +167,20 @@ func (h *replicas) refusal(id cluster.PartitionID, result replication.Result) *w
 	return h.notLeader(id)
 }
 
-// forget lets go of all copies of a topic that is deleted.
+// forget lets go of all copies of a topic that is deleted, and answers who waits for what they lead.
 func (h *replicas) forget(topic uint64) {
+	var gone []*replica
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	for id, r := range h.byID {
 		if id.Topic == topic {
 			delete(h.byID, id)
 			delete(h.byLog, r.log)
+			gone = append(gone, r)
 		}
+	}
+	h.mu.Unlock()
+	for _, r := range gone {
+		r.step(replication.TopicDeleted{})
 	}
 }
 

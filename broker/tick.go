@@ -18,6 +18,7 @@ const (
 	deletionsEvery  = 10 * time.Second       // unfinished deletions of topics are tried again
 	warmPause       = 20 * time.Millisecond  // between warmBatch partitions that nobody asked for yet
 	warmBatch       = 64
+	warmEvery       = 10 * time.Second // in a cluster, where a broker comes to lead other partitions
 	tombstonesEvery = time.Hour
 	tombstoneAge    = 7 * 24 * time.Hour
 )
@@ -130,15 +131,22 @@ func (b *Broker) reclaim(ctx context.Context) {
 
 // warm opens the logs that nobody has asked for, gently, so that their retention runs too.
 func (b *Broker) warm(ctx context.Context) {
-	if b.cfg.knobs.warm < 0 || b.replicas != nil {
-		return
+	switch {
+	case b.cfg.knobs.warm < 0:
+	case b.replicas == nil:
+		b.warmOnce(ctx)
+	default:
+		b.every(ctx, warmEvery, func() { b.warmOnce(ctx) })
 	}
+}
+
+func (b *Broker) warmOnce(ctx context.Context) {
 	pause := time.NewTimer(b.cfg.knobs.warm)
 	defer pause.Stop()
 	n := 0
 	for _, t := range b.topics.all() {
 		for _, p := range t.partitions() {
-			if p.log.Load() != nil {
+			if p.log.Load() != nil || b.replicas != nil && !b.replicas.leads(p.id()) {
 				continue
 			}
 			if _, err := b.openLog(p); err != nil {

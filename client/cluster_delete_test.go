@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,4 +67,34 @@ func TestClusterDeleteTopic(t *testing.T) {
 		require.Zero(t, heldRecords(t, s, demo, partitions), "broker %d keeps records", s.config.NodeID)
 		require.EqualValues(t, 200, heldRecords(t, s, kept, partitions))
 	}
+}
+
+// A topic is deleted while a produce waits for a follower that is paused: the producer hears that the topic is gone,
+// and does not wait for an answer that nobody will give.
+func TestClusterDeleteUnderProduce(t *testing.T) {
+	brokers := startProcesses(t, 3)
+	admin := connectAll(t, brokers)
+	createReplicated(t, admin, "demo", 1, 3)
+	leader := partitions(t, admin, "demo")[0].Leader
+	first := connectFirst(t, brokers, leader)
+	p := newProducer(t, first, client.ProducerOptions{DeliveryTimeout: longTimeout})
+	_, err := p.Send(testContext(t), client.Record{Topic: "demo"})
+	require.NoError(t, err)
+
+	brokers[leader%3].pause()
+	done := make(chan error, 1)
+	p.SendAsync(testContext(t), client.Record{Topic: "demo"}, func(_ client.Record, err error) { done <- err })
+	require.Eventually(t, func() bool { // it is in the leader's log
+		ends, err := client.NewAdmin(first).DescribeTopics(testContext(t), "demo")
+		return err == nil && ends[0].Error == nil && ends[0].Partitions[0].End == 2
+	}, patience, 10*time.Millisecond)
+	_, err = client.NewAdmin(first).DeleteTopics(testContext(t), []string{"demo"}, client.Apply)
+	require.NoError(t, err)
+	select {
+	case err := <-done:
+		t.Log(err)
+	case <-time.After(patience):
+		t.Fatal("the producer still waits")
+	}
+	brokers[leader%3].resume()
 }

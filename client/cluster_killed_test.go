@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"slices"
@@ -36,12 +37,17 @@ func startProcesses(t testing.TB, n int) []*brokerProcess {
 	return list
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress is one that nobody listens on, of a port below those that systems give to outgoing connections: it stays
+// free while a broker is away.
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
+	t.Helper()
+	for {
+		address := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			return address
+		}
+	}
 }
 
 // Leaders are killed one after the other under load, also the one that is the controller, and come back. What was

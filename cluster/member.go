@@ -130,7 +130,7 @@ func (m *Member) Holds(t metadata.Topic) bool {
 }
 
 // Drain has the broker's leaderships moved to others. It returns when it leads nothing that another could lead
-// (replication.Movable), or when ctx ends.
+// (replication.Movable), or is not registered, when it leads nothing at all; or when ctx ends.
 func (m *Member) Drain(ctx context.Context) error {
 	m.mu.Lock()
 	m.drain = true
@@ -141,7 +141,7 @@ func (m *Member) Drain(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for {
+	for m.view.registered() {
 		s := m.view.snapshot(m.opts.Defaults)
 		leads := replication.Movable(&s, m.opts.Self.Broker)
 		if leads == 0 {
@@ -154,6 +154,7 @@ func (m *Member) Drain(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+	return nil
 }
 
 // DuplicateError says that another broker runs under this one's id.

@@ -104,6 +104,12 @@ func (v *view) setEpoch(epoch int32) {
 	v.tell()
 }
 
+func (v *view) registered() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.epoch != Fenced
+}
+
 func (v *view) setSuspect(suspect bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -189,12 +190,17 @@ func (c *cluster) connectAdmin() {
 	c.admin = client.NewAdmin(cl)
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress is one that nobody listens on, of a port below those that systems give to outgoing connections: it stays
+// free while a broker is away.
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().String()
+	t.Helper()
+	for {
+		address := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			return address
+		}
+	}
 }
 
 // showOutput prints what the brokers said last, if the test failed.
