@@ -191,7 +191,11 @@ func (n kafkaNode) JoinGroup(ctx context.Context, peer *wire.Peer, req *kafka.Jo
 	} else if h, err = n.enterClassic(ctx, req.Group); err != nil {
 		return nil, err
 	}
-	if h.state.Size() > 0 {
+	switch {
+	case h.state.State() == group.Dead:
+		h.leave()
+		return nil, groupError(fmt.Errorf("group %q: %w", req.Group, group.ErrGroupDead))
+	case h.state.Size() > 0:
 		h.leave()
 		return nil, groupError(fmt.Errorf("group %q: %w: they are native ones", req.Group, group.ErrInconsistentProtocol))
 	}

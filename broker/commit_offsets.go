@@ -30,7 +30,7 @@ func (b *Broker) commitAs(
 ) (*wire.CommitOffsetsResponse, error) {
 	begun := time.Now()
 	missing := refuseMissing
-	if req.MemberID == "" && sender == nil {
+	if req.MemberID == "" && sender == nil || sender != nil && sender.Generation < 0 {
 		missing = createMissing
 	}
 	h, err := b.groups.enter(ctx, req.Group, missing)
@@ -40,6 +40,10 @@ func (b *Broker) commitAs(
 		}
 		b.met.committed(wireError(err), 1, begun)
 		return nil, err
+	}
+	if sender != nil && sender.Generation < 0 && h.state.Size() == 0 && h.classic.Vacant() {
+		// Who assigns itself its partitions names a member or an instance all the same, and is outside the group.
+		sender, req.MemberID, req.MemberEpoch = nil, "", group.EpochNone
 	}
 	if sender != nil && h.state.Size() > 0 { // the broker assigns: it is no generation, but an epoch
 		req.MemberEpoch, sender = sender.Generation, nil

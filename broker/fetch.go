@@ -286,7 +286,7 @@ func (c *fetchCall) readPart(ctx context.Context, p *fetchPart) bool {
 	most := min(clampBytes(c.in(p).MaxBytes, c.max), c.max-c.got)
 	if c.got > 0 && most <= record.HeaderSize {
 		c.full = true
-		return false
+		return c.max-c.got > record.HeaderSize // this partition's own limit leaves no room, and the next one's may
 	}
 	most = int(min(int64(most), c.b.answers.total))
 	if !c.setAside(ctx, most) {

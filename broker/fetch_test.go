@@ -180,7 +180,7 @@ func TestLongPollIsWoken(t *testing.T) {
 
 	id = n.create("cut", 1)
 	n.append(id, 0, "a", "b")
-	call = wait(id, 1, 200)
+	call = wait(id, 1, 3000)
 	do[*wire.DeleteRecordsResponse](n, deleteBefore(id, 0, wire.AtEnd))
 	resp, err = call.Wait(t.Context())
 	require.NoError(t, err)
@@ -206,7 +206,9 @@ func TestFetchMemoryI6(t *testing.T) {
 	n.append(id, 0, "a")
 	n.append(id, 1, "b")
 	require.True(t, n.answers.try(n.answers.total))
-	call, err := n.dial().Start(fetchFrom(id, 0, 0))
+	waiting := fetchFrom(id, 0, 0)
+	waiting.MaxWaitMs = 20_000
+	call, err := n.dial().Start(waiting)
 	require.NoError(t, err)
 	select {
 	case <-call.Done():

@@ -17,12 +17,30 @@ func (c *coordinator) identity() group.Coordinator {
 	return group.Coordinator{Broker: c.b.cfg.NodeID, Epoch: int64(c.b.replicas.epoch.Load())}
 }
 
-// place tells which broker coordinates a group: the one of those that are there for which a hash of both is the
+// coordinators are the brokers that are there and may coordinate groups: if some serve Kafka's clients, only those, for
+// such a client cannot reach another one.
+func (b *Broker) coordinators() []wire.Broker {
+	if b.member == nil {
+		return b.brokers()
+	}
+	all, serving := b.member.Brokers(), []wire.Broker(nil)
+	for _, r := range all {
+		if r.Kafka != "" {
+			serving = append(serving, wire.Broker{ID: r.Member.Broker, Address: r.Client, Rack: r.Rack})
+		}
+	}
+	if serving == nil {
+		return b.brokers()
+	}
+	return serving
+}
+
+// place tells which broker coordinates a group: the one of the coordinators for which a hash of both is the
 // highest, so that only the groups of a broker that comes or goes move (rendezvous hashing). All brokers find the same,
 // as soon as they know of the same brokers; while they do not, the version of the group's node lets one of them write.
 // ok is false while no broker is there, as far as this one knows.
 func (b *Broker) place(id string) (owner wire.Broker, ok bool) {
-	brokers := b.brokers()
+	brokers := b.coordinators()
 	if len(brokers) == 1 {
 		return brokers[0], true
 	}

@@ -10,6 +10,10 @@ import (
 	"github.com/skidway/skidway/wire/kafka"
 )
 
+// kafkaFrameBytes is what Kafka's brokers take as one request (socket.request.max.bytes), and clients rely on: they put
+// a batch of each partition into one request, and send the same again if the connection is closed on it.
+const kafkaFrameBytes = 100 << 20
+
 // kafkaServer is the listener for Kafka's clients.
 type kafkaServer struct {
 	server    *wire.Server
@@ -28,6 +32,8 @@ func (b *Broker) openKafka() (*kafkaServer, error) {
 	k := &kafkaServer{serving: make(chan struct{})}
 	o := b.serverOptions()
 	o.Handler = nil
+	o.MaxFrameBytes = max(o.MaxFrameBytes, min(kafkaFrameBytes, b.cfg.Limits.MemoryBytes/4))
+	o.MemoryBytes = max(o.MemoryBytes, 2*o.MaxFrameBytes)
 	o.Events.Opened = func(net.Addr) { b.met.kafka.connections.Add(1) }
 	o.Events.Closed = func(net.Addr, error) { b.met.kafka.connections.Add(-1) }
 	var err error

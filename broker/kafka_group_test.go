@@ -205,7 +205,7 @@ func TestKafkaGroupSessionEnds(t *testing.T) {
 	n := startNode(t, onKafka, atOnce)
 	n.create("demo", 2)
 	dead := &rawMember{rawKafka: dialKafka(t, n)}
-	require.Zero(t, dead.join(9, func(r *kmsg.JoinGroupRequest) { r.SessionTimeoutMillis = 1000 }).ErrorCode)
+	require.Zero(t, dead.join(9, func(r *kmsg.JoinGroupRequest) { r.SessionTimeoutMillis = 5000 }).ErrorCode)
 	require.Zero(t, dead.sync(5, dead.id).ErrorCode)
 	require.NoError(t, dead.Close())
 	m := startKafkaMember(t, n, kgo.Balancers(kgo.RangeBalancer()))

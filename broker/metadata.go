@@ -28,7 +28,12 @@ func (b *Broker) metadata(ctx context.Context, req *wire.MetadataRequest) (*wire
 	}
 	resp.Topics = make([]wire.TopicMetadata, len(req.Topics))
 	var missing []int
+	seen := make(map[string]bool, len(req.Topics))
 	for i, name := range req.Topics {
+		if seen[name] { // a small request would have an answer of any size
+			return nil, wire.Errorf(wire.CodeInvalidArgument, "topic %q is named twice", name)
+		}
+		seen[name] = true
 		if t := b.topics.name(name); t != nil {
 			resp.Topics[i] = b.topicMetadata(t)
 		} else {

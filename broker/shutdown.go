@@ -47,7 +47,10 @@ func (b *Broker) drain(ctx context.Context) error {
 			faults = append(faults, fmt.Errorf("broker: %w", err))
 		}
 	}
-	if err := errors.Join(b.server.Shutdown(ctx), b.kafka.stop(ctx)); err != nil {
+	kafka := make(chan error, 1)
+	// Both at once: a client that hears of the stop asks again until its connection ends.
+	go func() { kafka <- b.kafka.stop(ctx) }()
+	if err := errors.Join(b.server.Shutdown(ctx), <-kafka); err != nil {
 		faults = append(faults, fmt.Errorf("broker: connections were cut: %w", err))
 	}
 	<-b.serving

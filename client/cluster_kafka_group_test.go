@@ -3,12 +3,14 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/skidway/skidway/client"
 )
@@ -120,4 +122,32 @@ func TestH14KafkaGroupCoordinatorKilled(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	stopA()
 	stopB()
+}
+
+// Where only some brokers serve Kafka's clients, those coordinate all groups: a client of the others' could not be told
+// where to go.
+func TestKafkaGroupsWhereSomeServeKafka(t *testing.T) {
+	c := &brokers{t: t, zk: startZooKeeper(t)}
+	for id := range int32(3) {
+		s := &server{t: t, config: clusterConfig(id+1, filepath.Join(t.TempDir(), fmt.Sprint(id)), "127.0.0.1:0", c.zk)}
+		if id == 1 {
+			s.config.Kafka.Listen = "127.0.0.1:0"
+		}
+		c.list = append(c.list, s)
+		s.start()
+		t.Cleanup(s.stop)
+	}
+	awaitBrokers(t, c.addresses())
+	kc := kafkaClient(t, []string{c.list[1].broker.KafkaAddr().String()})
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	for i := range 50 {
+		req.CoordinatorKeys = append(req.CoordinatorKeys, fmt.Sprint("group", i))
+	}
+	resp, err := req.RequestWith(testContext(t), kc)
+	require.NoError(t, err)
+	require.Len(t, resp.Coordinators, 50)
+	for _, found := range resp.Coordinators {
+		require.Zero(t, found.ErrorCode)
+		require.EqualValues(t, 2, found.NodeID)
+	}
 }

@@ -84,7 +84,7 @@ func exitCode(ts *testscript.TestScript, command []string) int {
 	return 0
 }
 
-// up FILE waits for the ready file of a broker, and sets SKIDWAY_SERVER, HTTP and PID.
+// up FILE waits for the ready file of a broker, and sets SKIDWAY_SERVER, HTTP, KAFKA and PID.
 func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: up READY-FILE")
@@ -96,6 +96,7 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Setenv("SKIDWAY_SERVER", r.Listen)
 	ts.Setenv("HTTP", r.HTTP)
+	ts.Setenv("KAFKA", r.Kafka)
 	ts.Setenv("PID", strconv.Itoa(r.PID))
 }
 

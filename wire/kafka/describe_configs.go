@@ -14,8 +14,17 @@ import (
 // is asked, those that its topics take theirs from.
 func describeConfigs(_ context.Context, r *request, req *kmsg.DescribeConfigsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+	type resource struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	seen := make(map[resource]bool)
 	for i := range req.Resources {
 		in := &req.Resources[i]
+		if seen[resource{in.ResourceType, in.ResourceName}] {
+			continue
+		}
+		seen[resource{in.ResourceType, in.ResourceName}] = true
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = in.ResourceType, in.ResourceName
 		values, refused := r.conn.configsOf(in.ResourceType, in.ResourceName)

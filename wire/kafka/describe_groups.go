@@ -17,7 +17,7 @@ const noRights = -1 << 31
 
 func describeGroups(ctx context.Context, r *request, req *kmsg.DescribeGroupsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
-	for _, id := range req.Groups {
+	for _, id := range onceEach(req.Groups) {
 		resp.Groups = append(resp.Groups, r.describeGroup(ctx, id))
 	}
 	return resp

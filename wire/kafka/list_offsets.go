@@ -29,6 +29,11 @@ func startListOffsets(_ context.Context, r *request, req *kmsg.ListOffsetsReques
 		resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 		resp.Topics = make([]kmsg.ListOffsetsResponseTopic, len(req.Topics))
 		var asked []offsetQuestion
+		type place struct {
+			topic string
+			index int32
+		}
+		seen := make(map[place]bool)
 		for i := range req.Topics {
 			in, out := &req.Topics[i], &resp.Topics[i]
 			out.Topic, out.Partitions = in.Topic, make([]kmsg.ListOffsetsResponseTopicPartition, len(in.Partitions))
@@ -37,9 +42,13 @@ func startListOffsets(_ context.Context, r *request, req *kmsg.ListOffsetsReques
 				q := offsetQuestion{topic, &in.Partitions[j], &out.Partitions[j]}
 				q.out.Default()
 				q.out.Partition, q.out.Offset = q.in.Partition, -1
-				if r.mayAsk(&q) {
+				at := place{in.Topic, q.in.Partition}
+				if seen[at] { // as Kafka has it: each may take long
+					q.out.ErrorCode = kerr.InvalidRequest.Code
+				} else if r.mayAsk(&q) {
 					asked = append(asked, q)
 				}
+				seen[at] = true
 			}
 		}
 		r.listOffsets(ctx, asked)
@@ -101,7 +110,7 @@ func (r *request) listOffsets(ctx context.Context, asked []offsetQuestion) {
 // findNewest looks for the record with the largest timestamp: no record is at or after a time that is later.
 func (r *request) findNewest(ctx context.Context, q offsetQuestion) {
 	q.out.Offset, q.out.Timestamp = -1, -1
-	for earliest, latest := int64(0), int64(math.MaxInt64); earliest < latest; {
+	for earliest, latest := int64(0), int64(math.MaxInt64); earliest < latest && ctx.Err() == nil; {
 		at := earliest + (latest-earliest)/2
 		resp, refused := ask[*wire.ListOffsetsResponse](ctx, r, &wire.ListOffsetsRequest{
 			Topics: []wire.ListOffsetsTopic{

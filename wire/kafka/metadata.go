@@ -30,6 +30,7 @@ func metadata(ctx context.Context, r *request, req *kmsg.MetadataRequest) kmsg.R
 		CreateMissing: req.Version < 4 || req.AllowAutoTopicCreation,
 	}
 	var byID []kmsg.MetadataResponseTopic
+	unknown := make(map[[16]byte]bool)
 	for _, t := range req.Topics {
 		switch name := ""; {
 		case t.Topic != nil:
@@ -39,6 +40,10 @@ func metadata(ctx context.Context, r *request, req *kmsg.MetadataRequest) kmsg.R
 				ask.Topics = append(ask.Topics, name)
 				continue
 			}
+			if unknown[t.TopicID] {
+				continue
+			}
+			unknown[t.TopicID] = true
 			out := kmsg.NewMetadataResponseTopic()
 			out.TopicID, out.ErrorCode = t.TopicID, kerr.UnknownTopicID.Code
 			if req.Version < 12 {
@@ -47,6 +52,7 @@ func metadata(ctx context.Context, r *request, req *kmsg.MetadataRequest) kmsg.R
 			byID = append(byID, out)
 		}
 	}
+	ask.Topics = onceEach(ask.Topics) // what was asked again would be answered again
 	resp.Topics = append(r.topicsOf(ctx, &ask, cluster), byID...)
 	return resp
 }

@@ -293,7 +293,7 @@ func limitKeys() []Key {
 			Doc: "memory for requests and answers under way",
 			set: func(c *Config, s string) error { return setBytes(&c.MemoryBytes, s) }},
 		{Name: "limits.request", Kind: Bytes, Default: "8MiB",
-			Doc: "largest request that is accepted",
+			Doc: "largest request that is accepted; of Kafka's clients up to 100 MiB",
 			set: func(c *Config, s string) error { return setBytes(&c.RequestBytes, s) }},
 	}
 }
