@@ -26,7 +26,7 @@ var (
 	ErrUnreachable        = errors.New("client: no broker reachable")
 	ErrTimedOut           = errors.New("client: timed out")
 	ErrUnknownTopic       = errors.New("client: no such topic")
-	ErrTopicExists        = errors.New("client: topic exists")
+	ErrTopicExists        = errors.New("client: topic already exists")
 	ErrUnknownPartition   = errors.New("client: no such partition")
 	ErrOffsetOutOfRange   = errors.New("client: offset out of range")
 	ErrRecordTooLarge     = errors.New("client: record too large")

@@ -10,7 +10,7 @@ var (
 	// ErrUnknownTopic says that there is no topic of that name.
 	ErrUnknownTopic = errors.New("no such topic")
 	// ErrTopicExists says that there is a topic of that name already.
-	ErrTopicExists = errors.New("topic exists")
+	ErrTopicExists = errors.New("topic already exists")
 	// ErrTopicDeleting says that the topic is being deleted: it cannot be changed, and its name is free soon.
 	ErrTopicDeleting = errors.New("topic is being deleted")
 	// ErrInvalidName says that a topic cannot have that name.
