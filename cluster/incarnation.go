@@ -21,7 +21,7 @@ import (
 type incarnation struct {
 	m       *Member
 	s       metadata.Session
-	own     Registration
+	own     Registration // Draining and version are run's alone; the rest does not change, and is read by others
 	changes *metadata.Changes
 	post    func(context.Context, any) // tells that the view was read
 
@@ -113,7 +113,7 @@ func (i *incarnation) drain(ctx context.Context) error {
 	switch {
 	case err == nil:
 		next.version++
-		i.own = next
+		i.own.version, i.own.Draining = next.version, next.Draining
 		i.m.view.setBroker(next.Member.Broker, &next)
 	case refused(err), errors.Is(err, metadata.ErrUnknown):
 		i.changes.Add(registrationPath(next.Member.Broker))
