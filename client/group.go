@@ -45,19 +45,20 @@ type GroupConsumer struct {
 	inside atomic.Int32  // calls of Poll and Records that wait for records or carry out turns
 	steps  atomic.Uint64 // grows with each Poll and each record of Records
 
-	mu      sync.Mutex // guards all below; nothing but Consumer.mu is taken under it
-	m       *membership
-	claims  map[partitionID]*claim // one for each partition that is owned
-	byPlace map[place]*claim       // those that are started
-	gone    map[partitionID]*claim // lost: the program has not been told
-	last    *claim                 // of the last Mark
-	hook    context.CancelFunc     // ends the context of the OnRevoked under way; nil: there is none
-	hooked  []*claim               // what it is about
-	telling bool                   // a turn is being carried out
-	closing bool
-	fatal   *Error // the group refused the member for good
-	refused *Error // the last refusal to let it join, while it tries again
-	stats   GroupStats
+	mu        sync.Mutex // guards all below; nothing but Consumer.mu is taken under it
+	m         *membership
+	claims    map[partitionID]*claim // one for each partition that is owned
+	byPlace   map[place]*claim       // those that are started
+	gone      map[partitionID]*claim // lost: the program has not been told
+	last      *claim                 // of the last Mark
+	hook      context.CancelFunc     // ends the context of the OnRevoked under way; nil: there is none
+	hooked    []*claim               // what it is about
+	telling   bool                   // a turn is being carried out
+	closing   bool
+	interrupt context.CancelFunc // of the heartbeat that is on its way, or was last
+	fatal     *Error             // the group refused the member for good
+	refused   *Error             // the last refusal to let it join, while it tries again
+	stats     GroupStats
 }
 
 // JoinGroup makes the program a member of a consumer group, of topics and those that o.Regex matches. It returns once
@@ -244,13 +245,14 @@ func (g *GroupConsumer) goodbye(ctx context.Context, farewell int32) error {
 	defer cancel()
 	err := g.lastTurns(ctx)
 	g.mu.Lock()
-	waiting := g.m.sending
+	interrupt := func() {}
+	if g.m.sending { // maybe for news, wherever it is on its way: to leave does not wait for that
+		interrupt = g.interrupt
+	}
 	g.m.leave(time.Now(), farewell, ended, errClosed("group consumer"))
 	g.changed()
 	g.mu.Unlock()
-	if waiting { // for news; it hears of the end of its connection at once
-		g.beats.links.close()
-	}
+	interrupt()
 	leave, stop := context.WithTimeout(ctx, g.c.opts.RequestTimeout)
 	defer stop()
 	select {

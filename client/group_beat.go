@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"time"
@@ -28,8 +29,14 @@ func (g *GroupConsumer) beat() {
 			continue
 		}
 		b := g.m.request(now)
+		ctx, interrupt := context.WithCancel(g.ctx)
+		g.interrupt = interrupt
 		g.mu.Unlock()
-		answer, err := g.heartbeat(b)
+		answer, err := g.heartbeat(ctx, b)
+		if ctx.Err() != nil {
+			g.beats.links.close() // what waits for news there would be answered before what is sent next
+		}
+		interrupt()
 		if g.ctx.Err() != nil {
 			return
 		}
@@ -55,7 +62,7 @@ func (g *GroupConsumer) beat() {
 }
 
 // heartbeat sends a heartbeat, and waits for its answer.
-func (g *GroupConsumer) heartbeat(b beat) (*wire.GroupHeartbeatResponse, *Error) {
+func (g *GroupConsumer) heartbeat(ctx context.Context, b beat) (*wire.GroupHeartbeatResponse, *Error) {
 	q := &wire.GroupHeartbeatRequest{Group: g.beats.group, MemberID: g.member, MemberEpoch: b.epoch,
 		InstanceID: g.opts.InstanceID, ReportsOwned: b.owned != nil || b.epoch == epochJoin, Owned: byTopic(b.owned),
 		MaxWaitMs: int32(b.wait.Milliseconds())}
@@ -64,7 +71,7 @@ func (g *GroupConsumer) heartbeat(b beat) (*wire.GroupHeartbeatResponse, *Error)
 		q.Subscribes, q.Topics, q.Regex = true, g.topics, g.opts.Regex
 		q.RebalanceTimeoutMs = int32(g.opts.RebalanceTimeout.Milliseconds())
 	}
-	return ask[*wire.GroupHeartbeatResponse](g.ctx, g.beats, q, b.wait)
+	return ask[*wire.GroupHeartbeatResponse](ctx, g.beats, q, b.wait)
 }
 
 // assignmentOf returns the partitions of an answer; nil: as before.
