@@ -2,7 +2,7 @@ package wire
 
 // MetadataRequest asks which topics and partitions there are and who leads them.
 type MetadataRequest struct {
-	// Topics names the topics; empty: none, unless All.
+	// Topics names the topics, each once; empty: none, unless All.
 	Topics []string
 	// All asks for every topic.
 	All bool
