@@ -15,6 +15,9 @@ type touch struct {
 	since      time.Time
 }
 
+// stands tells whether the broker is registered, and the store was heard of lately. nil: it never was.
+func (t *touch) stands() bool { return t != nil && t.registered && !t.suspect }
+
 // noteTouch notes what has changed, and says so where it is lost.
 func (h *replicas) noteTouch(registered, suspect bool) {
 	before := h.touched.Load()
@@ -113,7 +116,7 @@ func (c *collector) collectCluster(gauge, counter sendFunc) {
 	counter(d.shrinks, float64(h.shrinks.Load()))
 	counter(d.caughtUp, float64(h.caughtUp.Load()))
 	touch := h.touched.Load()
-	gauge(d.sessionUp, oneIf(touch != nil && touch.registered && !touch.suspect))
+	gauge(d.sessionUp, oneIf(touch.stands()))
 	gauge(d.suspect, oneIf(touch != nil && touch.registered && touch.suspect))
 	control, there := b.member.Controller()
 	gauge(d.controller, oneIf(there && control.Broker == b.cfg.NodeID && h.epoch.Load() == control.BrokerEpoch))

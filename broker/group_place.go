@@ -2,8 +2,10 @@ package broker
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 
+	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/group"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/wire"
@@ -23,16 +25,12 @@ func (b *Broker) coordinators() []wire.Broker {
 	if b.member == nil {
 		return b.brokers()
 	}
-	all, serving := b.member.Brokers(), []wire.Broker(nil)
-	for _, r := range all {
-		if r.Kafka != "" {
-			serving = append(serving, wire.Broker{ID: r.Member.Broker, Address: r.Client, Rack: r.Rack})
-		}
+	list := b.member.Brokers()
+	serves := func(r cluster.Registration) bool { return r.Kafka != "" }
+	if slices.ContainsFunc(list, serves) {
+		list = slices.DeleteFunc(list, func(r cluster.Registration) bool { return !serves(r) })
 	}
-	if serving == nil {
-		return b.brokers()
-	}
-	return serving
+	return brokersOf(list)
 }
 
 // place tells which broker coordinates a group: the one of the coordinators for which a hash of both is the

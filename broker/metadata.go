@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/skidway/skidway/cluster"
 	"github.com/skidway/skidway/metadata"
 	"github.com/skidway/skidway/replication"
 	"github.com/skidway/skidway/wire"
@@ -52,8 +53,7 @@ func (b *Broker) stale() bool {
 	if b.replicas == nil {
 		return false
 	}
-	t := b.replicas.touched.Load()
-	return t == nil || !t.registered || t.suspect
+	return !b.replicas.touched.Load().stands()
 }
 
 // createsTopics tells whether a topic is made when it is first asked for.
@@ -98,7 +98,11 @@ func (b *Broker) brokers() []wire.Broker {
 	if b.member == nil {
 		return []wire.Broker{{ID: b.cfg.NodeID, Address: b.advertise}}
 	}
-	list := b.member.Brokers()
+	return brokersOf(b.member.Brokers())
+}
+
+// brokersOf tells clients of registered brokers.
+func brokersOf(list []cluster.Registration) []wire.Broker {
 	brokers := make([]wire.Broker, len(list))
 	for i, r := range list {
 		brokers[i] = wire.Broker{ID: r.Member.Broker, Address: r.Client, Rack: r.Rack}

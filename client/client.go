@@ -157,10 +157,15 @@ func (c *Client) controlLink(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	c.control, c.last = l, l
-	c.mu.Unlock()
+	c.setControl(l)
 	return l, nil
+}
+
+// setControl has a connection be the one for metadata and administration. Called with dialling held.
+func (c *Client) setControl(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control, c.last = l, l
 }
 
 // openControl returns the connection if it is open.

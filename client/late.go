@@ -82,9 +82,7 @@ func (c *Client) leave(ctx context.Context, silent *link) bool {
 		return false
 	}
 	c.opts.Logger.Warn("broker is silent, another one is asked", "address", silent.address, "other", l.address)
-	c.mu.Lock()
-	c.control, c.last = l, l
-	c.mu.Unlock()
+	c.setControl(l)
 	silent.retire(newError(wire.CodeTimedOut, nowhere(silent.address), "the broker is silent"))
 	return true
 }
@@ -117,9 +115,7 @@ func (c *Client) askOthers(ctx context.Context, q *wire.MetadataRequest) *wire.M
 		if answer, ok := r.(*wire.MetadataResponse); ok && failed == nil && !answer.Stale {
 			c.opts.Logger.Warn("broker is out of touch with the cluster, another one is asked", "address", stale.address,
 				"other", l.address)
-			c.mu.Lock()
-			c.control, c.last = l, l
-			c.mu.Unlock()
+			c.setControl(l)
 			stale.retire(newError(wire.CodeTimedOut, nowhere(stale.address), "the broker is out of touch with the cluster"))
 			return answer
 		}

@@ -28,11 +28,18 @@ func consumerGroupDescribe(ctx context.Context, r *request, req *kmsg.ConsumerGr
 
 // onceEach drops all but the first of those that are alike, in place.
 func onceEach(list []string) []string {
-	seen := make(map[string]bool, len(list))
-	return slices.DeleteFunc(list, func(s string) bool {
-		defer func() { seen[s] = true }()
-		return seen[s]
-	})
+	seen := make(once[string], len(list))
+	return slices.DeleteFunc(list, func(s string) bool { return !seen.first(s) })
+}
+
+// once holds what has come.
+type once[K comparable] map[K]bool
+
+// first tells whether something comes for the first time.
+func (o once[K]) first(k K) bool {
+	again := o[k]
+	o[k] = true
+	return !again
 }
 
 // describeConsumers describes one group.

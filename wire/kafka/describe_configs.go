@@ -18,13 +18,12 @@ func describeConfigs(_ context.Context, r *request, req *kmsg.DescribeConfigsReq
 		kind kmsg.ConfigResourceType
 		name string
 	}
-	seen := make(map[resource]bool)
+	seen := make(once[resource])
 	for i := range req.Resources {
 		in := &req.Resources[i]
-		if seen[resource{in.ResourceType, in.ResourceName}] {
+		if !seen.first(resource{in.ResourceType, in.ResourceName}) {
 			continue
 		}
-		seen[resource{in.ResourceType, in.ResourceName}] = true
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = in.ResourceType, in.ResourceName
 		values, refused := r.conn.configsOf(in.ResourceType, in.ResourceName)

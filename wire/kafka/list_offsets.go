@@ -33,7 +33,7 @@ func startListOffsets(_ context.Context, r *request, req *kmsg.ListOffsetsReques
 			topic string
 			index int32
 		}
-		seen := make(map[place]bool)
+		seen := make(once[place])
 		for i := range req.Topics {
 			in, out := &req.Topics[i], &resp.Topics[i]
 			out.Topic, out.Partitions = in.Topic, make([]kmsg.ListOffsetsResponseTopicPartition, len(in.Partitions))
@@ -42,13 +42,11 @@ func startListOffsets(_ context.Context, r *request, req *kmsg.ListOffsetsReques
 				q := offsetQuestion{topic, &in.Partitions[j], &out.Partitions[j]}
 				q.out.Default()
 				q.out.Partition, q.out.Offset = q.in.Partition, -1
-				at := place{in.Topic, q.in.Partition}
-				if seen[at] { // as Kafka has it: each may take long
+				if !seen.first(place{in.Topic, q.in.Partition}) { // as Kafka has it: each may take long
 					q.out.ErrorCode = kerr.InvalidRequest.Code
 				} else if r.mayAsk(&q) {
 					asked = append(asked, q)
 				}
-				seen[at] = true
 			}
 		}
 		r.listOffsets(ctx, asked)

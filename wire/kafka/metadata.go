@@ -30,7 +30,7 @@ func metadata(ctx context.Context, r *request, req *kmsg.MetadataRequest) kmsg.R
 		CreateMissing: req.Version < 4 || req.AllowAutoTopicCreation,
 	}
 	var byID []kmsg.MetadataResponseTopic
-	unknown := make(map[[16]byte]bool)
+	unknown := make(once[[16]byte])
 	for _, t := range req.Topics {
 		switch name := ""; {
 		case t.Topic != nil:
@@ -40,10 +40,9 @@ func metadata(ctx context.Context, r *request, req *kmsg.MetadataRequest) kmsg.R
 				ask.Topics = append(ask.Topics, name)
 				continue
 			}
-			if unknown[t.TopicID] {
+			if !unknown.first(t.TopicID) {
 				continue
 			}
-			unknown[t.TopicID] = true
 			out := kmsg.NewMetadataResponseTopic()
 			out.TopicID, out.ErrorCode = t.TopicID, kerr.UnknownTopicID.Code
 			if req.Version < 12 {
